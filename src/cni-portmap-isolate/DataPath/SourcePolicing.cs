@@ -1,0 +1,188 @@
+using CniIsolator.Ipam;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
+
+namespace CniIsolator.Plugin.DataPath;
+
+/// <summary>
+/// Ingress of the veth's end on the host: what a container sends. It passes only from ports the container owns, and
+/// only with the shared address. This stands on the host's side and holds whatever the container's root does.
+/// <code>
+/// root: from the shared address (or 127.0.0.1) ── owned source port? ── to this host: redirect to the host's loopback
+///                                                                   └── else: redirect to the master
+/// </code>
+/// Anything else goes up the host's stack on a device without address, forwarding and IPv6, and is dropped there.
+/// </summary>
+internal static class SourcePolicing
+{
+    private const int OwnedPorts = 0x700;
+    private const int Destinations = 0x701;
+    private const int ToHost = 0x702;
+    private const int QuotedPorts = 0x703;
+
+    // Behind the ICMP header stands the quoted IPv4 header, here without options, then the quoted ports.
+    private const int QuotedHeaderAt = 8;
+    private const int QuotedPortsAt = QuotedHeaderAt + 20;
+    private const int QuotedProtocolAt = QuotedHeaderAt + 8;
+
+    public static IEnumerable<U32Filter> OnHostEnd(AttachmentPath path) => Arp(path).Concat(Internet(path));
+
+    /// <summary>
+    /// The ranges that the filters on a host end let its container send from, to rebuild a record from the kernel.
+    /// </summary>
+    public static (PortRange? Slice, List<PortClaim> Claims) ReadOwnedPorts(IEnumerable<U32Filter> filters)
+    {
+        PortRange? slice = null;
+        var claims = new List<PortClaim>();
+        foreach (var node in filters.OfType<U32Node>().Where(n => n.Handle.Table == OwnedPorts && Array.IndexOf(AttachmentPath.Protocols, (TransportProtocol)n.Handle.Bucket) >= 0))
+        {
+            var key = node.Keys[0];
+            var begin = (ushort)(key.Value >> 16);
+            var range = new PortRange(begin, (ushort)(begin | ~(key.Mask >> 16)));
+            if (node.Handle.Node == 1)
+            {
+                slice = range;
+            }
+            else
+            {
+                claims.Add(new PortClaim((TransportProtocol)node.Handle.Bucket, range));
+            }
+        }
+
+        return (slice, claims);
+    }
+
+    private static FilterList Arp(AttachmentPath path)
+    {
+        // Requests only, and only in the name of the shared address: nobody asks a container, so it has nothing to answer.
+        var (mac, address) = (path.Mac, path.Address.Bits);
+        var filters = new FilterList(FilterPlaces.Arp(path.HostEnd));
+        filters.Act(
+            FilterPlaces.Root,
+            0,
+            1,
+            Mirred.Redirect(path.Master),
+            [
+                .. PacketKeys.EthernetSource(mac),
+                new U32Key(1, 0x0000_ffff, 4),
+                new U32Key((uint)mac.High << 16 | mac.Low >> 16, 0xffff_ffff, 8),
+                new U32Key(mac.Low << 16 | address >> 16, 0xffff_ffff, 12),
+                new U32Key(address << 16, 0xffff_0000, 16),
+            ]);
+        return filters;
+    }
+
+    private static FilterList Internet(AttachmentPath path)
+    {
+        var filters = new FilterList(FilterPlaces.Internet(path.HostEnd));
+        filters.Table(ToHost, 256);
+        filters.Table(Destinations, 1);
+        filters.Table(QuotedPorts, 1);
+        filters.Table(OwnedPorts, 256);
+        AddToHost(filters, path);
+        AddDestinations(filters, path);
+        AddOwnedPorts(filters, path);
+        AddRoot(filters, path);
+        return filters;
+    }
+
+    /// <summary>
+    /// Packets for this host. One for a port of its own sender never has to come here, and would come back for ever
+    /// if the container's root reflected it: a redirect lowers no TTL.
+    /// </summary>
+    private static void AddToHost(FilterList filters, AttachmentPath path)
+    {
+        var loopback = Mirred.Redirect(FilterPlaces.Loopback);
+        var quoted = 1;
+        foreach (var protocol in AttachmentPath.Protocols)
+        {
+            var node = 1;
+            foreach (var range in path.OwnedRanges(protocol))
+            {
+                filters.Accept(ToHost, (byte)protocol, node++, PacketKeys.DestinationPort(range, nextHeader: true));
+                filters.Accept(ToHost, PacketKeys.Icmp, quoted++, QuotedProtocol(protocol), PacketKeys.SourcePort(range, QuotedPortsAt, nextHeader: true));
+            }
+
+            filters.Act(ToHost, (byte)protocol, U32Handle.MaximumNode, loopback, U32Key.Any);
+        }
+
+        filters.Accept(ToHost, PacketKeys.Icmp, U32Handle.MaximumNode - 1, PacketKeys.IcmpType(PacketKeys.Echo, nextHeader: true));
+        filters.Act(ToHost, PacketKeys.Icmp, U32Handle.MaximumNode, loopback, U32Key.Any);
+    }
+
+    private static void AddDestinations(FilterList filters, AttachmentPath path)
+    {
+        filters.Link(Destinations, 0, 1, PacketKeys.ByProtocol(ToHost), PacketKeys.Destination(path.Address));
+        if (path.HostLoopback)
+        {
+            filters.Link(Destinations, 0, 2, PacketKeys.ByProtocol(ToHost), PacketKeys.Destination(InternetAddress.Loopback));
+        }
+
+        filters.Accept(Destinations, 0, 3, PacketKeys.DestinationNet(InternetAddress.Loopback, 0xff00_0000));
+        filters.Act(
+            Destinations, 0, 4, Mirred.Redirect(path.Master), [PacketKeys.Source(path.Address), .. PacketKeys.EthernetSource(path.Mac)]);
+    }
+
+    private static void AddOwnedPorts(FilterList filters, AttachmentPath path)
+    {
+        var quoted = 1;
+        foreach (var protocol in AttachmentPath.Protocols)
+        {
+            var node = 1;
+            foreach (var range in path.OwnedRanges(protocol))
+            {
+                filters.Link(OwnedPorts, (byte)protocol, node++, new U32Link(Destinations), PacketKeys.SourcePort(range, nextHeader: true));
+
+                // An error is the container's to send when the packet it quotes was sent to a port of the container.
+                filters.Link(
+                    QuotedPorts,
+                    0,
+                    quoted++,
+                    new U32Link(Destinations),
+                    new U32Key(0x4500_0000, 0xff00_0000, QuotedHeaderAt, AtNextHeader: true),
+                    QuotedProtocol(protocol),
+                    PacketKeys.DestinationPort(range, QuotedPortsAt, nextHeader: true));
+            }
+        }
+
+        filters.Link(OwnedPorts, PacketKeys.Icmp, 1, new U32Link(Destinations), PacketKeys.IcmpType(PacketKeys.Echo, nextHeader: true));
+        for (var i = 0; i < PacketKeys.IcmpErrors.Length; i++)
+        {
+            filters.Link(OwnedPorts, PacketKeys.Icmp, 2 + i, new U32Link(QuotedPorts), PacketKeys.IcmpType(PacketKeys.IcmpErrors[i], nextHeader: true));
+        }
+    }
+
+    private static void AddRoot(FilterList filters, AttachmentPath path)
+    {
+        var owned = PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4);
+        filters.Link(FilterPlaces.Root, 0, 1, owned, PacketKeys.FirstFragment, PacketKeys.Source(path.Address));
+        if (path.HostLoopback)
+        {
+            filters.Link(FilterPlaces.Root, 0, 2, owned, PacketKeys.FirstFragment, PacketKeys.Source(InternetAddress.Loopback));
+        }
+
+        // Not owned: no later rule may take it.
+        filters.Accept(FilterPlaces.Root, 0, 3, PacketKeys.FirstFragment);
+
+        // Later fragments have no ports; without their first one, which was checked, nobody can use them.
+        filters.Act(
+            FilterPlaces.Root, 0, 4, Mirred.Redirect(FilterPlaces.Loopback), PacketKeys.Source(path.Address), PacketKeys.Destination(path.Address));
+        if (path.HostLoopback)
+        {
+            filters.Act(
+                FilterPlaces.Root,
+                0,
+                5,
+                Mirred.Redirect(FilterPlaces.Loopback),
+                PacketKeys.Source(InternetAddress.Loopback),
+                PacketKeys.Destination(InternetAddress.Loopback));
+        }
+
+        filters.Accept(FilterPlaces.Root, 0, 6, PacketKeys.DestinationNet(InternetAddress.Loopback, 0xff00_0000));
+        filters.Act(
+            FilterPlaces.Root, 0, 7, Mirred.Redirect(path.Master), [PacketKeys.Source(path.Address), .. PacketKeys.EthernetSource(path.Mac)]);
+    }
+
+    private static U32Key QuotedProtocol(TransportProtocol protocol) =>
+        new((uint)protocol << 16, 0x00ff_0000, QuotedProtocolAt, AtNextHeader: true);
+}
