@@ -1,0 +1,167 @@
+using System.Text.Json.Serialization;
+
+namespace CniIsolator.Ipam;
+
+/// <summary>How far an attachment has come. A record is written before the kernel is touched.</summary>
+public enum AttachmentState
+{
+    /// <summary>Ports are reserved; the kernel objects may be there or not.</summary>
+    Creating,
+
+    /// <summary>Everything is set up.</summary>
+    Ready,
+
+    /// <summary>Being taken down; the kernel objects may be there or not.</summary>
+    Deleting,
+}
+
+/// <summary>May the container reach what listens on the host's 127.0.0.1.</summary>
+public enum HostLoopback
+{
+    Allow,
+    Deny,
+}
+
+/// <summary>A shaper's numbers.</summary>
+/// <param name="Rate">Guaranteed bytes per second.</param>
+/// <param name="Ceil">Bytes per second that may be borrowed up to.</param>
+/// <param name="Burst">Bytes sent at once at full speed.</param>
+public sealed record RateLimit(long Rate, long Ceil, long Burst);
+
+/// <summary>
+/// One container interface and what it owns: the record that the store keeps, one JSON document per file.
+/// Ports belong to a container from the moment that its record is written until the record is removed.
+/// </summary>
+public sealed record Attachment
+{
+    /// <summary>The format that this program writes; a record of a later one is not understood.</summary>
+    public const int CurrentVersion = 1;
+
+    [JsonRequired]
+    public int Version { get; init; } = CurrentVersion;
+
+    public required string Network { get; init; }
+
+    public required string ContainerId { get; init; }
+
+    /// <summary>Interface name inside the container.</summary>
+    public required string IfName { get; init; }
+
+    /// <summary>Path of the container's network namespace as the runtime gave it.</summary>
+    public required string Netns { get; init; }
+
+    /// <summary>st_dev of the container's namespace.</summary>
+    public required ulong NetnsDevice { get; init; }
+
+    /// <summary>st_ino of the container's namespace; only together with the boot id does it identify one.</summary>
+    public required ulong NetnsInode { get; init; }
+
+    /// <summary>/proc/sys/kernel/random/boot_id when the record was made.</summary>
+    public required string BootId { get; init; }
+
+    /// <summary>"dev:inode" of the network namespace that the plugin ran in.</summary>
+    public required string HostNetns { get; init; }
+
+    /// <summary>Name of the host end, derived from the key.</summary>
+    public string HostInterface => Key.HostInterface;
+
+    /// <summary>Index of the host end; 0 while it is not known.</summary>
+    public required int IfIndex { get; init; }
+
+    /// <summary>Index of the container's end inside its namespace; 0 while it is not known.</summary>
+    public required int ContainerIfIndex { get; init; }
+
+    /// <summary>1 to 4095, unique among the records: kernel handles are derived from it.</summary>
+    public required int Slot { get; init; }
+
+    public required AttachmentState State { get; init; }
+
+    /// <summary>Host interface whose address is shared.</summary>
+    public required string Master { get; init; }
+
+    public required int MasterIfIndex { get; init; }
+
+    public required string Mac { get; init; }
+
+    /// <summary>Bytes.</summary>
+    public required int Mtu { get; init; }
+
+    /// <summary>The host's IPv4 address.</summary>
+    public required string Address { get; init; }
+
+    /// <summary>0 to 32.</summary>
+    public required int PrefixLength { get; init; }
+
+    public required string? Gateway { get; init; }
+
+    /// <summary>The ephemeral ports, aligned and a power of two in size; owned for every protocol.</summary>
+    [JsonPropertyName("ephemeralPorts")]
+    public required PortRange Slice { get; init; }
+
+    /// <summary>The ports given by the framework, each owned for its protocol.</summary>
+    [JsonPropertyName("ports")]
+    public required IReadOnlyList<PortClaim> Claims { get; init; }
+
+    /// <summary>Limit on what the container sends; null is no limit.</summary>
+    public required RateLimit? Egress { get; init; }
+
+    /// <summary>Limit on what the container receives; null is no limit.</summary>
+    public required RateLimit? Ingress { get; init; }
+
+    public required HostLoopback HostLoopback { get; init; }
+
+    /// <summary>The CNI_ARGS that are kept, in the order in which they came.</summary>
+    public required OrderedDictionary<string, string> Args { get; init; }
+
+    public required DateTimeOffset Created { get; init; }
+
+    /// <summary>Process that wrote a <see cref="AttachmentState.Creating"/> record.</summary>
+    public required int CreatorPid { get; init; }
+
+    /// <summary>Clock ticks between boot and that process's start: process ids are reused.</summary>
+    public required ulong CreatorStartTime { get; init; }
+
+    /// <summary>Whether the record was put together from what the kernel had, after the original was lost.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Rebuilt { get; init; }
+
+    [JsonIgnore]
+    public AttachmentKey Key => new(Network, ContainerId, IfName);
+
+    [JsonIgnore]
+    public ProcessIdentity Creator => new(CreatorPid, CreatorStartTime);
+
+    /// <summary>Same content: the lists and the map count by what is in them.</summary>
+    public bool Equals(Attachment? other) =>
+        other is not null
+        && (ReferenceEquals(this, other) || StoreFormat.Write(this).AsSpan().SequenceEqual(StoreFormat.Write(other)));
+
+    public override int GetHashCode() => Key.GetHashCode();
+
+    /// <summary>What is wrong beyond what types can express, or null.</summary>
+    internal string? FindFault()
+    {
+        if (Version != CurrentVersion)
+        {
+            return $"version {Version} is not known";
+        }
+
+        if (!Slice.IsAlignedPowerOfTwo)
+        {
+            return $"ephemeralPorts {Slice} is not an aligned power of two";
+        }
+
+        if (Slot is < AttachmentSlot.First or > AttachmentSlot.Last)
+        {
+            return $"slot {Slot} is outside {AttachmentSlot.First}-{AttachmentSlot.Last}";
+        }
+
+        if (PrefixLength is < 0 or > 32)
+        {
+            return $"prefixLength {PrefixLength} is outside 0-32";
+        }
+
+        // Not even RespectNullableAnnotations looks into a map.
+        return Args.FirstOrDefault(arg => arg.Value is null).Key is { } name ? $"args has no value for {name}" : null;
+    }
+}

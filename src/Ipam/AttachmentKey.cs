@@ -1,0 +1,24 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace CniIsolator.Ipam;
+
+/// <summary>What CNI identifies an attachment by.</summary>
+public readonly record struct AttachmentKey(string Network, string ContainerId, string IfName)
+{
+    /// <summary>
+    /// Name of the host end of the veth pair and of the record's file: "pmi" and 12 hex digits, 15 characters,
+    /// the most that an interface name can have.
+    /// </summary>
+    public string HostInterface
+    {
+        get
+        {
+            // NUL cannot occur in any of the three, so different keys never join to the same bytes.
+            var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{Network}\0{ContainerId}\0{IfName}"));
+            return "pmi" + Convert.ToHexStringLower(digest.AsSpan(0, 6));
+        }
+    }
+
+    public override string ToString() => $"{Network}/{ContainerId}/{IfName}";
+}

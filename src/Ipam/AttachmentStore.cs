@@ -1,0 +1,71 @@
+using CniIsolator.Linux;
+
+namespace CniIsolator.Ipam;
+
+/// <summary>
+/// The records of all attachments, one JSON file each in one directory. Changes are made in transactions, of which
+/// there is one at a time on the host; reading needs none, as each file is replaced in one step.
+/// </summary>
+public sealed class AttachmentStore
+{
+    private readonly StoreDirectory _directory;
+
+    /// <param name="stateDir">The directory; made by the first transaction, not by reading.</param>
+    public AttachmentStore(string stateDir) => _directory = new StoreDirectory(stateDir);
+
+    /// <summary>The directory as an absolute path.</summary>
+    public string StateDir => _directory.Path;
+
+    /// <summary>Locks the store, clears up after writers that died, and reads it.</summary>
+    /// <param name="timeout">How long to wait for another transaction; zero tries once, <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
+    /// <exception cref="StoreBusyException">Another transaction lasted for longer than that.</exception>
+    /// <exception cref="StoreException">The directory cannot be made, trusted, locked or read.</exception>
+    public StoreTransaction Begin(TimeSpan timeout)
+    {
+        var held = Lock(timeout);
+        try
+        {
+            _directory.RemoveStaleTemporaries();
+            return new StoreTransaction(_directory, held);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads everything without the lock: each record is whole, but they may be of different moments.</summary>
+    /// <returns>An empty content where the directory does not exist.</returns>
+    /// <exception cref="StoreException">The directory cannot be trusted or read.</exception>
+    public StoreContent ReadAll() => Exists() ? _directory.Load() : new StoreContent([], [], null, null);
+
+    /// <summary>Reads one record without the lock.</summary>
+    /// <returns>The record, or null when there is none that can be read.</returns>
+    /// <exception cref="StoreException">The directory or the file cannot be trusted or read.</exception>
+    public Attachment? Find(AttachmentKey key) => Exists() ? _directory.Find(key) : null;
+
+    private FileLock Lock(TimeSpan timeout)
+    {
+        for (var retries = 3; ; retries--)
+        {
+            _directory.Prepare();
+            try
+            {
+                return FileLock.TryAcquire(_directory.LockPath, timeout) ?? throw new StoreBusyException(
+                    $"{_directory.LockPath} is locked by another process; gave up after {timeout.TotalSeconds:0.###} s");
+            }
+            catch (DirectoryNotFoundException) when (retries > 0)
+            {
+                // The store was erased while we waited for its lock: start a new one.
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw StoreDirectory.Failure("lock", _directory.LockPath, e);
+            }
+        }
+    }
+
+    // Root's records are as good as ours to a reader.
+    private bool Exists() => _directory.IsUsable(0, FileFacts.CurrentUser);
+}

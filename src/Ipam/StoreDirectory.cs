@@ -1,0 +1,379 @@
+using System.Globalization;
+using CniIsolator.Linux;
+
+namespace CniIsolator.Ipam;
+
+/// <summary>The store's files: what they are called, and reading and writing each as a whole.</summary>
+internal sealed class StoreDirectory
+{
+    private const string RecordSuffix = ".json";
+    private const string AsideSuffix = ".json.unreadable";
+    private const string HostName = "host";
+    private const string FreedName = "freed";
+
+    // Far beyond any record; it bounds what a damaged directory can make us read.
+    private const int LargestFile = 1 << 20;
+
+    internal StoreDirectory(string path) =>
+        // A trailing slash would make the kernel follow a symbolic link that has to be refused.
+        Path = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
+
+    internal string Path { get; }
+
+    internal string LockPath => Full("lock");
+
+    internal string HostPath => Full(HostName + RecordSuffix);
+
+    internal string FreedPath => Full(FreedName + RecordSuffix);
+
+    internal string RecordPath(AttachmentKey key) => Full(key.HostInterface + RecordSuffix);
+
+    /// <summary>Makes the directory (0700) where it is missing and refuses one that others could tamper with.</summary>
+    internal void Prepare() => Attempt("create", Path, () =>
+    {
+        if (FileFacts.Read(Path) is null)
+        {
+            MakeParents(System.IO.Path.GetDirectoryName(Path));
+            FileFacts.TryCreateDirectory(Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        if (!IsUsable(FileFacts.CurrentUser))
+        {
+            throw new StoreException($"{Path} disappeared while it was being opened");
+        }
+    });
+
+    /// <returns>False when there is no such directory.</returns>
+    /// <exception cref="StoreException">There is one that cannot be trusted.</exception>
+    internal bool IsUsable(params ReadOnlySpan<uint> owners)
+    {
+        FileFacts found;
+        try
+        {
+            if (FileFacts.Read(Path) is not { } facts)
+            {
+                return false;
+            }
+
+            found = facts;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            throw new StoreException($"a parent of {Path} is not a directory");
+        }
+
+        if (found.IsSymbolicLink)
+        {
+            throw new StoreException($"{Path} is a symbolic link; the state directory must be a directory itself");
+        }
+
+        if (!found.IsDirectory)
+        {
+            throw new StoreException($"{Path} is not a directory");
+        }
+
+        if (!owners.Contains(found.Owner))
+        {
+            throw new StoreException($"{Path} belongs to user {found.Owner}, not to user {FileFacts.CurrentUser}");
+        }
+
+        if (found.IsWritableByOthers)
+        {
+            var mode = Convert.ToString(found.Permissions, 8).PadLeft(4, '0');
+            throw new StoreException($"{Path} has mode {mode}: writable by others than its owner");
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads a file to its end.</summary>
+    /// <returns>Null when it does not exist.</returns>
+    /// <exception cref="RecordFormatException">It is not a regular file, or too large.</exception>
+    /// <exception cref="StoreException">It cannot be read.</exception>
+    internal static byte[]? ReadFile(string path) => Attempt("read", path, () =>
+    {
+        try
+        {
+            using var file = PrivateFile.OpenRead(path);
+            if (file is null)
+            {
+                return null;
+            }
+
+            var content = new byte[checked((int)Math.Min(RandomAccess.GetLength(file), LargestFile + 1))];
+            var length = 0;
+            while (length < content.Length)
+            {
+                var read = RandomAccess.Read(file, content.AsSpan(length), length);
+                if (read == 0)
+                {
+                    break;
+                }
+
+                length += read;
+            }
+
+            return length <= LargestFile
+                ? content[..length]
+                : throw new RecordFormatException($"the file is larger than {LargestFile} bytes");
+        }
+        catch (NotRegularFileException)
+        {
+            throw new RecordFormatException("not a regular file");
+        }
+    });
+
+    /// <summary>
+    /// Puts content in the place of a file in one step: a reader, a crash or a full disk leaves the old or the new one.
+    /// </summary>
+    internal void ReplaceFile(string path, ReadOnlySpan<byte> content)
+    {
+        var name = System.IO.Path.GetFileName(path);
+        var temporary = Full(string.Create(CultureInfo.InvariantCulture, $".{name}.{Environment.ProcessId}.tmp"));
+        try
+        {
+            using (var file = PrivateFile.Create(temporary))
+            {
+                RandomAccess.Write(file, content, 0);
+                // So that the name never reaches the disk before the content. The directory is not flushed: after
+                // a power cut the namespaces that the records describe are gone as well.
+                RandomAccess.FlushToDisk(file);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            TryDelete(temporary);
+            throw Failure("write", path, e);
+        }
+    }
+
+    internal static void Delete(string path) => Attempt("remove", path, () => File.Delete(path));
+
+    /// <summary>Renames a file to *.unreadable, with a number where that name is taken.</summary>
+    internal static string SetAside(string path) => Attempt("set aside", path, () =>
+    {
+        for (var i = 0; ; i++)
+        {
+            var aside = path + ".unreadable" + (i == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $".{i}"));
+            if (FileFacts.Read(aside) is null)
+            {
+                // Only the holder of the lock makes such names, so it is still free.
+                File.Move(path, aside);
+                return aside;
+            }
+        }
+    });
+
+    /// <summary>Removes what writers left behind that died between creating a temporary file and renaming it.</summary>
+    internal void RemoveStaleTemporaries()
+    {
+        foreach (var name in Names())
+        {
+            // Our own id counts as dead: we hold the lock and write nothing yet, so it is a reused id.
+            if (TemporaryOwner(name) is { } pid && (pid == Environment.ProcessId || !FileFacts.ProcessExists(pid)))
+            {
+                Delete(Full(name));
+            }
+        }
+    }
+
+    /// <summary>Reads all records. One that vanishes meanwhile is left out.</summary>
+    internal StoreContent Load()
+    {
+        var attachments = new List<Attachment>();
+        var unreadable = new List<UnreadableRecord>();
+        foreach (var name in Names().Order(StringComparer.Ordinal))
+        {
+            if (RecordName(name) is not { } record || record.Of is HostName or FreedName)
+            {
+                continue;
+            }
+
+            var path = Full(name);
+            try
+            {
+                if (ReadFile(path) is not { } content)
+                {
+                    continue;
+                }
+
+                var attachment = StoreFormat.ReadAttachment(content);
+                if (record.IsAside)
+                {
+                    unreadable.Add(new UnreadableRecord(path, record.Of, "set aside earlier", true));
+                }
+                else if (attachment.HostInterface != record.Of)
+                {
+                    unreadable.Add(new UnreadableRecord(
+                        path, record.Of, $"the record is of {attachment.Key} and belongs into {attachment.HostInterface}.json", false));
+                }
+                else
+                {
+                    attachments.Add(attachment);
+                }
+            }
+            catch (RecordFormatException e)
+            {
+                unreadable.Add(new UnreadableRecord(path, record.Of, e.Message, record.IsAside));
+            }
+        }
+
+        attachments.Sort(static (a, b) => string.CompareOrdinal(a.Key.ToString(), b.Key.ToString()));
+        var (host, fault) = LoadHost();
+        return new StoreContent(attachments, unreadable, host, fault);
+    }
+
+    /// <summary>Reads one record.</summary>
+    /// <returns>Null when there is none that can be read.</returns>
+    internal Attachment? Find(AttachmentKey key)
+    {
+        try
+        {
+            return ReadFile(RecordPath(key)) is { } content
+                && StoreFormat.ReadAttachment(content) is var attachment && attachment.Key == key
+                ? attachment
+                : null;
+        }
+        catch (RecordFormatException)
+        {
+            return null;
+        }
+    }
+
+    internal FreedSlices LoadFreed()
+    {
+        try
+        {
+            return ReadFile(FreedPath) is { } content ? StoreFormat.ReadFreed(content) : FreedSlices.Empty;
+        }
+        catch (RecordFormatException)
+        {
+            return FreedSlices.Empty;
+        }
+    }
+
+    /// <summary>Deletes every file of the store's naming, and the directory if nothing else is in it.</summary>
+    internal void Erase()
+    {
+        foreach (var name in Names().Where(n => RecordName(n) is not null || TemporaryOwner(n) is not null))
+        {
+            Delete(Full(name));
+        }
+
+        // Last, so that whoever waits for it and then finds it gone starts on an empty store.
+        Delete(LockPath);
+        if (Names().Count == 0)
+        {
+            Attempt("remove", Path, () => Directory.Delete(Path));
+        }
+    }
+
+    private static (string Of, bool IsAside)? RecordName(string name)
+    {
+        if (name.StartsWith('.'))
+        {
+            return null;
+        }
+
+        if (name.EndsWith(RecordSuffix, StringComparison.Ordinal))
+        {
+            return (name[..^RecordSuffix.Length], false);
+        }
+
+        var aside = name.LastIndexOf(AsideSuffix, StringComparison.Ordinal);
+        if (aside <= 0)
+        {
+            return null;
+        }
+
+        var rest = name.AsSpan(aside + AsideSuffix.Length);
+        return rest.IsEmpty || (rest[0] == '.' && int.TryParse(rest[1..], NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            ? (name[..aside], true)
+            : null;
+    }
+
+    /// <summary>The process that writes or wrote .NAME.PID.tmp, or null for any other name.</summary>
+    private static int? TemporaryOwner(string name)
+    {
+        var parts = name.Split('.');
+        return parts.Length >= 4 && parts[0].Length == 0 && parts[^1] == "tmp"
+            && int.TryParse(parts[^2], NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
+            ? pid
+            : null;
+    }
+
+    private static void MakeParents(string? path)
+    {
+        if (path is null || FileFacts.Read(path) is not null)
+        {
+            return;
+        }
+
+        MakeParents(System.IO.Path.GetDirectoryName(path));
+        FileFacts.TryCreateDirectory(
+            path,
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+            | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The first failure is the one to report; the next holder of the lock sweeps.
+        }
+    }
+
+    private static void Attempt(string operation, string path, Action action) => Attempt(operation, path, () =>
+    {
+        action();
+        return true;
+    });
+
+    private static T Attempt<T>(string operation, string path, Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failure(operation, path, e);
+        }
+    }
+
+    internal static StoreException Failure(string operation, string path, Exception e) =>
+        new($"cannot {operation} {path}: {e.Message}", e);
+
+    private string Full(string name) => System.IO.Path.Combine(Path, name);
+
+    private List<string> Names() => Attempt("list", Path, () =>
+    {
+        try
+        {
+            return Directory.EnumerateFileSystemEntries(Path).Select(p => System.IO.Path.GetFileName(p)!).ToList();
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
+        }
+    });
+
+    private (HostRecord? Host, UnreadableRecord? Fault) LoadHost()
+    {
+        try
+        {
+            return (ReadFile(HostPath) is { } content ? StoreFormat.ReadHost(content) : null, null);
+        }
+        catch (RecordFormatException e)
+        {
+            return (null, new UnreadableRecord(HostPath, HostName, e.Message, false));
+        }
+    }
+}

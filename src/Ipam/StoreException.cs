@@ -1,0 +1,10 @@
+namespace CniIsolator.Ipam;
+
+/// <summary>The store cannot be used. The message names the path and what is wrong with it.</summary>
+public class StoreException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Another process held the store's lock for longer than the caller would wait.</summary>
+public sealed class StoreBusyException(string message) : StoreException(message);
+
+/// <summary>A record's content cannot be used. The message is the reason, without the path.</summary>
+public sealed class RecordFormatException(string message, Exception? inner = null) : Exception(message, inner);

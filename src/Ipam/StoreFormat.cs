@@ -1,0 +1,112 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
+
+namespace CniIsolator.Ipam;
+
+/// <summary>The JSON of the store's files: indented, camelCase, UTF-8, with a newline at the end.</summary>
+public static class StoreFormat
+{
+    private static readonly StoreJsonContext Json = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        // People read these files, no browser does: "+" need not become \u002B.
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        Converters = { new PortRangeConverter(), new PortClaimConverter(), new AttachmentStateConverter(), new HostLoopbackConverter() },
+    });
+
+    public static byte[] Write(Attachment attachment) => Write(attachment, Json.Attachment);
+
+    /// <summary>The array that is shown to operators.</summary>
+    public static byte[] Write(IReadOnlyList<Attachment> attachments) => Write([.. attachments], Json.AttachmentArray);
+
+    public static byte[] Write(HostRecord host) => Write(host, Json.HostRecord);
+
+    public static byte[] Write(FreedSlices freed) =>
+        Write(new FreedDocument { Slices = [.. freed.Ranges.Select(r => r.ToString())] }, Json.FreedDocument);
+
+    /// <exception cref="RecordFormatException">It is not a record that this program understands.</exception>
+    public static Attachment ReadAttachment(ReadOnlySpan<byte> json)
+    {
+        var attachment = Read(json, Json.Attachment, Attachment.CurrentVersion);
+        return attachment.FindFault() is { } fault ? throw new RecordFormatException(fault) : attachment;
+    }
+
+    /// <exception cref="RecordFormatException">It is not a record that this program understands.</exception>
+    public static HostRecord ReadHost(ReadOnlySpan<byte> json)
+    {
+        var host = Read(json, Json.HostRecord, HostRecord.CurrentVersion);
+        return host.FindFault() is { } fault ? throw new RecordFormatException(fault) : host;
+    }
+
+    /// <exception cref="RecordFormatException">It is not a list that this program understands.</exception>
+    public static FreedSlices ReadFreed(ReadOnlySpan<byte> json)
+    {
+        var document = Read(json, Json.FreedDocument, FreedDocument.CurrentVersion);
+        try
+        {
+            return FreedSlices.From(document.Slices.Select(PortRange.Parse));
+        }
+        catch (FormatException e)
+        {
+            throw new RecordFormatException(e.Message, e);
+        }
+    }
+
+    private static byte[] Write<T>(T value, JsonTypeInfo<T> type) => [.. JsonSerializer.SerializeToUtf8Bytes(value, type), (byte)'\n'];
+
+    private static T Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, int knownVersion)
+        where T : class
+    {
+        if (json.IsEmpty)
+        {
+            throw new RecordFormatException("the file is empty");
+        }
+
+        try
+        {
+            // First the version alone: a later format may have changed everything else.
+            if (JsonSerializer.Deserialize(json, Json.VersionStamp) is { Version: var version } && version > knownVersion)
+            {
+                throw new RecordFormatException(string.Create(
+                    CultureInfo.InvariantCulture, $"version {version} is newer than this program, which knows {knownVersion}"));
+            }
+
+            return JsonSerializer.Deserialize(json, type) ?? throw new RecordFormatException("the file says null");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            throw new RecordFormatException(e.Message, e);
+        }
+    }
+}
+
+/// <summary>What every format has in common, now and later.</summary>
+internal sealed record VersionStamp
+{
+    [JsonRequired]
+    public int Version { get; init; }
+}
+
+/// <summary>freed.json: ranges as text, one line each, as there may be thousands.</summary>
+internal sealed record FreedDocument
+{
+    public const int CurrentVersion = 1;
+
+    [JsonRequired]
+    public int Version { get; init; } = CurrentVersion;
+
+    public required string[] Slices { get; init; }
+}
+
+[JsonSerializable(typeof(Attachment))]
+[JsonSerializable(typeof(Attachment[]))]
+[JsonSerializable(typeof(HostRecord))]
+[JsonSerializable(typeof(FreedDocument))]
+[JsonSerializable(typeof(VersionStamp))]
+internal sealed partial class StoreJsonContext : JsonSerializerContext;

@@ -1,0 +1,178 @@
+using CniIsolator.Linux;
+
+namespace CniIsolator.Ipam;
+
+/// <summary>
+/// Exclusive access to the store, until disposed. Each change is on disk when its method returns; there is no
+/// rollback, and disposing only releases the lock.
+/// </summary>
+public sealed class StoreTransaction : IDisposable
+{
+    private readonly StoreDirectory _directory;
+    private readonly FileLock _lock;
+    private readonly List<Attachment> _attachments;
+    private readonly List<UnreadableRecord> _unreadable;
+    private HostRecord? _host;
+    private UnreadableRecord? _unreadableHost;
+    private FreedSlices? _freed;
+    private bool _disposed;
+
+    internal StoreTransaction(StoreDirectory directory, FileLock held)
+    {
+        _directory = directory;
+        _lock = held;
+        var content = directory.Load();
+        _attachments = [.. content.Attachments];
+        _unreadable = [.. content.Unreadable];
+        _host = content.Host;
+        _unreadableHost = content.UnreadableHost;
+    }
+
+    /// <summary>The records, including the changes made in this transaction.</summary>
+    public IReadOnlyList<Attachment> Attachments => _attachments;
+
+    /// <summary>Files whose content is not a record, set aside or not: ports that they stand for are not known.</summary>
+    public IReadOnlyList<UnreadableRecord> Unreadable => _unreadable;
+
+    public HostRecord? Host => _host;
+
+    /// <summary>Why host.json cannot be read, or null. <see cref="WriteHost"/> sets such a file aside first.</summary>
+    public UnreadableRecord? UnreadableHost => _unreadableHost;
+
+    /// <summary>Slices freed before, for the allocator. A freed.json that cannot be read counts as empty.</summary>
+    /// <exception cref="StoreException">The file cannot be opened or read.</exception>
+    public FreedSlices Freed => _freed ??= _directory.LoadFreed();
+
+    public Attachment? Find(AttachmentKey key) => _attachments.Find(a => a.Key == key);
+
+    /// <summary>Writes a record in the place of the previous one of the same key.</summary>
+    /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    /// <exception cref="StoreException">Writing failed; the previous record is still there.</exception>
+    public void Write(Attachment attachment)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (attachment.FindFault() is { } fault)
+        {
+            throw new ArgumentException(fault, nameof(attachment));
+        }
+
+        var path = _directory.RecordPath(attachment.Key);
+        _directory.ReplaceFile(path, StoreFormat.Write(attachment));
+        _unreadable.RemoveAll(u => u.Path == path);
+        var index = _attachments.FindIndex(a => a.Key == attachment.Key);
+        if (index < 0)
+        {
+            _attachments.Add(attachment);
+        }
+        else
+        {
+            _attachments[index] = attachment;
+        }
+    }
+
+    /// <summary>Removes a record, which frees its ports, and notes its slice as freed last.</summary>
+    /// <returns>False when there was none.</returns>
+    /// <exception cref="StoreException">The file cannot be removed.</exception>
+    public bool Remove(AttachmentKey key)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Find(key) is not { } attachment)
+        {
+            return false;
+        }
+
+        StoreDirectory.Delete(_directory.RecordPath(key));
+        _attachments.Remove(attachment);
+        try
+        {
+            _freed = Freed.Append(attachment.Slice);
+            _directory.ReplaceFile(_directory.FreedPath, StoreFormat.Write(_freed));
+        }
+        catch (StoreException)
+        {
+            // On a full disk it must still be possible to remove containers. What is lost is a preference.
+        }
+
+        return true;
+    }
+
+    /// <summary>Deletes the files, set aside or not, of a record that cannot be read. None is fine.</summary>
+    /// <exception cref="StoreException">A file cannot be removed.</exception>
+    public void RemoveUnreadable(string hostInterface)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        foreach (var record in _unreadable.Where(u => u.HostInterface == hostInterface).ToList())
+        {
+            StoreDirectory.Delete(record.Path);
+            _unreadable.Remove(record);
+        }
+    }
+
+    /// <summary>Renames a file that cannot be read to *.unreadable, never over an earlier one.</summary>
+    /// <returns>The record under its new path; one set aside before is returned as it is.</returns>
+    /// <exception cref="StoreException">Renaming failed.</exception>
+    public UnreadableRecord SetAside(UnreadableRecord record)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (record.IsSetAside)
+        {
+            return record;
+        }
+
+        var aside = record with { Path = StoreDirectory.SetAside(record.Path), IsSetAside = true };
+        _unreadable.Remove(record);
+        _unreadable.Add(aside);
+        return aside;
+    }
+
+    /// <summary>Writes host.json.</summary>
+    /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    /// <exception cref="StoreException">Writing failed; the previous record is still there.</exception>
+    public void WriteHost(HostRecord host)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (host.FindFault() is { } fault)
+        {
+            throw new ArgumentException(fault, nameof(host));
+        }
+
+        if (_unreadableHost is not null)
+        {
+            // It may be all that is left of the host's own settings; an operator can still look at it.
+            StoreDirectory.SetAside(_unreadableHost.Path);
+            _unreadableHost = null;
+        }
+
+        _directory.ReplaceFile(_directory.HostPath, StoreFormat.Write(host));
+        _host = host;
+    }
+
+    /// <summary>Removes host.json, readable or not. None is fine.</summary>
+    /// <exception cref="StoreException">The file cannot be removed.</exception>
+    public void RemoveHost()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        StoreDirectory.Delete(_directory.HostPath);
+        _host = null;
+        _unreadableHost = null;
+    }
+
+    /// <summary>
+    /// Deletes every file of the store and its directory, unless something else lies in it. The transaction is good
+    /// for nothing but disposing afterwards.
+    /// </summary>
+    /// <exception cref="StoreException">A file cannot be removed.</exception>
+    public void EraseStore()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _directory.Erase();
+        Dispose();
+    }
+
+    /// <summary>Releases the lock.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        _lock.Dispose();
+    }
+}
