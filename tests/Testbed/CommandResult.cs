@@ -1,0 +1,57 @@
+using System.Diagnostics;
+
+namespace CniIsolator.Testbed;
+
+/// <summary>What a program printed, and how it ended.</summary>
+public sealed record CommandResult(string CommandLine, int ExitCode, string Output, string Error)
+{
+    /// <summary>The output of a program that must have succeeded.</summary>
+    public string Require() => ExitCode == 0
+        ? Output
+        : throw new InvalidOperationException($"{CommandLine}: exit code {ExitCode}: {Error.Trim()} {Output.Trim()}");
+
+    /// <summary>Feeds a started process, waits for it and never longer than the limit: then it is killed, by its id.</summary>
+    internal static async Task<(CommandResult Result, bool TimedOut)> CompleteAsync(Process process, string commandLine, string? input, TimeSpan limit)
+    {
+        using (process)
+        {
+            Task<string> output = process.StandardOutput.ReadToEndAsync();
+            Task<string> error = process.StandardError.ReadToEndAsync();
+            Task feed = FeedAsync(process, input);
+            using CancellationTokenSource timer = new(limit);
+            bool timedOut = false;
+            try
+            {
+                await Task.WhenAll(feed, output, error, process.WaitForExitAsync(timer.Token)).WaitAsync(timer.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                timedOut = true;
+                process.Kill();
+                await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+            }
+
+            // A grandchild may still hold the pipes of a killed process: what it would print is not waited for.
+            string printed = output.IsCompletedSuccessfully ? output.Result : "";
+            string complaint = error.IsCompletedSuccessfully ? error.Result : "";
+            return (new CommandResult(commandLine, timedOut ? -1 : process.ExitCode, printed, timedOut ? complaint + " (timed out)" : complaint), timedOut);
+        }
+    }
+
+    private static async Task FeedAsync(Process process, string? input)
+    {
+        try
+        {
+            if (input != null)
+            {
+                await process.StandardInput.WriteAsync(input).ConfigureAwait(false);
+            }
+
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // The program ended without reading its input, which it may.
+        }
+    }
+}
