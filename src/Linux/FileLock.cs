@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 namespace CniIsolator.Linux;
 
 /// <summary>
-/// An exclusive advisory lock (flock) on a file. It belongs to the open file, not to the process: two locks in one
+/// An advisory lock (flock) on a file, exclusive unless shared is asked for. It belongs to the open file, not to the process: two locks in one
 /// process exclude each other just as two processes do, and the kernel drops it when its holder dies.
 /// </summary>
 public sealed class FileLock : IDisposable
@@ -17,10 +17,11 @@ public sealed class FileLock : IDisposable
     /// <summary>Creates the file (mode 0600) where it is missing and locks it.</summary>
     /// <param name="path">The lock file. A symbolic link is refused.</param>
     /// <param name="timeout">How long to wait for another holder. Zero tries once, <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
+    /// <param name="shared">Whether other shared holders are let in beside this one.</param>
     /// <returns>The lock, or null when somebody else still held it at the end of <paramref name="timeout"/>.</returns>
     /// <exception cref="IOException">The file cannot be opened or locked.</exception>
     /// <exception cref="UnauthorizedAccessException">The file cannot be opened for want of permission.</exception>
-    public static FileLock? TryAcquire(string path, TimeSpan timeout)
+    public static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared = false)
     {
         var started = Stopwatch.GetTimestamp();
         var pause = 1;
@@ -29,7 +30,7 @@ public sealed class FileLock : IDisposable
             var file = PrivateFile.OpenOrCreate(path);
             try
             {
-                while (!FileCalls.TryLock(file, path))
+                while (!FileCalls.TryLock(file, path, shared))
                 {
                     var waited = Stopwatch.GetElapsedTime(started);
                     if (timeout != Timeout.InfiniteTimeSpan && waited >= timeout)
@@ -170,6 +171,7 @@ internal static partial class FileCalls
 
     private const int CloseOnExec = 0x80000;
     private const uint OwnerOnly = 0b110_000_000; // 0600
+    private const int LockShared = 1; // LOCK_SH
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
     private const int LockRelease = 8;
@@ -267,9 +269,9 @@ internal static partial class FileCalls
         return Marshal.GetLastPInvokeError() == NoSuchEntry ? null : throw Failure("stat", path);
     }
 
-    internal static bool TryLock(SafeFileHandle file, string path)
+    internal static bool TryLock(SafeFileHandle file, string path, bool shared)
     {
-        while (flock(file, LockExclusive | LockNonBlocking) != 0)
+        while (flock(file, (shared ? LockShared : LockExclusive) | LockNonBlocking) != 0)
         {
             switch (Marshal.GetLastPInvokeError())
             {

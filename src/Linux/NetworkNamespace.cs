@@ -69,10 +69,42 @@ public sealed unsafe class NetworkNamespace : IDisposable
     }
 
     /// <summary>
+    /// Runs <paramref name="action"/> in a fresh network namespace that nobody else sees and that ends with it.
+    /// </summary>
+    /// <exception cref="LinuxException">No namespace can be made.</exception>
+    public static T RunInNew<T>(Func<T> action) => RunOnThread(
+        () =>
+        {
+            if (Libc.Unshare(Libc.CloneNewNetwork) != 0)
+            {
+                throw LinuxException.FromLastError("unshare the network namespace");
+            }
+        },
+        action);
+
+    /// <summary>
     /// Runs <paramref name="action"/> inside the namespace, on a thread of its own that ends with it:
     /// no thread ever has to find its way back.
     /// </summary>
-    public T Run<T>(Func<T> action)
+    public T Run<T>(Func<T> action) => RunOnThread(
+        () =>
+        {
+            if (Libc.SetNamespace(Descriptor, Libc.CloneNewNetwork) != 0)
+            {
+                throw LinuxException.FromLastError($"setns {Path}");
+            }
+        },
+        action);
+
+    public void Run(Action action) => Run(() =>
+    {
+        action();
+        return true;
+    });
+
+    public void Dispose() => _handle.Dispose();
+
+    private static T RunOnThread<T>(Action enter, Func<T> action)
     {
         var result = default(T)!;
         ExceptionDispatchInfo? failure = null;
@@ -81,11 +113,7 @@ public sealed unsafe class NetworkNamespace : IDisposable
             {
                 try
                 {
-                    if (Libc.SetNamespace(Descriptor, Libc.CloneNewNetwork) != 0)
-                    {
-                        throw LinuxException.FromLastError($"setns {Path}");
-                    }
-
+                    enter();
                     result = action();
                 }
                 catch (Exception e)
@@ -99,14 +127,6 @@ public sealed unsafe class NetworkNamespace : IDisposable
         failure?.Throw();
         return result;
     }
-
-    public void Run(Action action) => Run(() =>
-    {
-        action();
-        return true;
-    });
-
-    public void Dispose() => _handle.Dispose();
 
     private static void Verify(string path, int descriptor)
     {

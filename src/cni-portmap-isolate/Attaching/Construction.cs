@@ -1,0 +1,77 @@
+using CniIsolator.Cni;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
+using CniIsolator.Plugin.DataPath;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>Builds the kernel's side of one attachment whose ports are reserved, and takes all of it back on demand.</summary>
+internal sealed class Construction(
+    Session session, Attachment attachment, NetworkNamespace container, ContainerSnapshot before, HostFacts facts)
+{
+    private readonly AttachmentPath _path = Session.PathOf(attachment);
+    private HashSet<U32Handle> _foreign = [];
+
+    /// <param name="first">Whether no other container of this host is ready, so that the shared tables may not be there.</param>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    public void Build(bool first)
+    {
+        var gatewayMac = facts.Gateway is { } gateway ? Neighbours.Find(session.Host, facts.Master.Index, gateway) : null;
+        container.Run(() => ContainerSide.Build(attachment, _path, session.Namespace.Descriptor, gatewayMac));
+
+        using var shared = session.HoldSharedState();
+        if (first)
+        {
+            SharedHostState.Ensure(session.Host, facts, _path.HostLoopback);
+        }
+
+        var failures = HostSide.Build(session.Host, attachment, _path);
+        if (failures.Count == 0)
+        {
+            return;
+        }
+
+        // The tables may have been removed behind our back, or a filter of an attachment that nobody remembers may be
+        // in the way. Both are put right once, and only after a failure.
+        _foreign = HostSide.InTheWay(_path, failures);
+        SharedHostState.Ensure(session.Host, facts, _path.HostLoopback);
+        ClearStrays();
+        HostSide.Clear(session.Host, _path);
+        failures = HostSide.Build(session.Host, attachment, _path);
+        if (failures.Count > 0)
+        {
+            throw failures[0].ToException();
+        }
+    }
+
+    /// <summary>Puts container and host back as they were.</summary>
+    public void RollBack()
+    {
+        container.Run(before.Restore);
+        HostSide.Remove(session.Host, _path, attachment.HostInterface, _foreign);
+    }
+
+    /// <summary>Removes filters in the way that lead nowhere; one that leads to a device is somebody's.</summary>
+    private void ClearStrays()
+    {
+        foreach (var place in HostSide.Places(facts.Master.Index))
+        {
+            foreach (var node in U32Filters.List(session.Host, place).OfType<U32Node>().Where(n => _foreign.Contains(n.Handle)))
+            {
+                if (node.Action is { Target: not 0 } action && action.Target != _path.HostEnd && Links.Find(session.Host, action.Target) is { } link)
+                {
+                    throw new CniException(
+                        CniErrorCode.PortTaken,
+                        $"a filter that the store does not know leads from this container's ports to {link.Name}",
+                        $"filter {node.Handle} of interface index {place.Index}; {link.Name} has the alias \"{link.Alias}\"");
+                }
+            }
+        }
+
+        HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, facts.Master.Index], target: 0);
+        _foreign = [];
+    }
+}

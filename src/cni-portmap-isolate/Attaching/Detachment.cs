@@ -1,0 +1,81 @@
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.DataPath;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>Takes an attachment down: filters first, then the veth, then the record, and with the last one the shared tables.</summary>
+internal static class Detachment
+{
+    /// <summary>Removes everything of an attachment that has a record. What is gone already is passed over.</summary>
+    /// <param name="session">The command's session.</param>
+    /// <param name="attachment">Its record.</param>
+    /// <param name="netns">Another path to the container's namespace, if the runtime gave one.</param>
+    public static void Remove(Session session, Attachment attachment, string netns = "")
+    {
+        if (session.IsOnThisHost(attachment))
+        {
+            HostSide.Remove(session.Host, Session.PathOf(attachment), attachment.HostInterface);
+            RemoveContainerSide(attachment, netns);
+        }
+
+        using (var store = session.Begin())
+        {
+            store.Remove(attachment.Key);
+        }
+
+        session.RemoveSharedStateIfUnused();
+    }
+
+    /// <summary>
+    /// Removes what a key stands for when there is no record, or none that can be read: the veth's name follows from
+    /// the key, and the entries are those that lead to it.
+    /// </summary>
+    public static void RemoveWithoutRecord(Session session, AttachmentKey key)
+    {
+        if (Links.Find(session.Host, key.HostInterface) is { } link)
+        {
+            HostSide.RemoveEntriesTo(session.Host, Links.List(session.Host).Select(l => l.Index).Where(i => i != link.Index), link.Index);
+            HostSide.RemoveLink(session.Host, key.HostInterface);
+        }
+
+        if (!Directory.Exists(session.Store.StateDir))
+        {
+            return;
+        }
+
+        using (var store = session.Begin())
+        {
+            store.RemoveUnreadable(key.HostInterface);
+        }
+
+        session.RemoveSharedStateIfUnused();
+    }
+
+    private static void RemoveContainerSide(Attachment attachment, string netns)
+    {
+        foreach (var path in (string[])[netns, attachment.Netns])
+        {
+            if (path.Length == 0)
+            {
+                continue;
+            }
+
+            try
+            {
+                using var container = NetworkNamespace.Open(path);
+                if (container.Identity == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
+                {
+                    container.Run(ContainerSide.Remove);
+                    return;
+                }
+            }
+            catch (IOException)
+            {
+                // The namespace has gone, and everything in it.
+            }
+        }
+    }
+}

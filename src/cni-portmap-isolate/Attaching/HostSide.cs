@@ -1,0 +1,154 @@
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Protocol;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
+using CniIsolator.Plugin.DataPath;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>The host's side of one attachment: its end of the veth, and its entries in the shared tables.</summary>
+internal static class HostSide
+{
+    /// <summary>
+    /// Sets up the host's end and enters the container into the demultiplexer, in one batch. The entries come last, when
+    /// both ends of the veth are up: before that they would swallow packets.
+    /// </summary>
+    /// <returns>What the kernel refused, by position in <see cref="Compose"/>'s batch.</returns>
+    public static IReadOnlyList<NetlinkFailure> Build(NetlinkConnection host, Attachment attachment, AttachmentPath path)
+    {
+        foreach (var (name, value) in Sysctls(attachment.HostInterface))
+        {
+            Sysctl.Write(name, value);
+        }
+
+        return host.Execute(Compose(attachment, path));
+    }
+
+    /// <summary>
+    /// What no filter redirects goes up the host's stack on this device, and must end there, whatever the host's own
+    /// settings are: not forwarded, no foreign source, no IPv6.
+    /// </summary>
+    public static IEnumerable<(string Name, string Value)> Sysctls(string hostInterface)
+    {
+        yield return ($"net/ipv4/conf/{hostInterface}/forwarding", "0");
+        yield return ($"net/ipv4/conf/{hostInterface}/rp_filter", "1");
+        yield return ($"net/ipv4/conf/{hostInterface}/arp_ignore", "8");
+        yield return ($"net/ipv6/conf/{hostInterface}/disable_ipv6", "1");
+        yield return ($"net/ipv6/conf/{hostInterface}/accept_ra", "0");
+    }
+
+    /// <summary>The container's entries in the shared tables.</summary>
+    public static IEnumerable<U32Filter> Entries(AttachmentPath path) =>
+        PortDemultiplexer.OnLoopback(path).Concat(PortDemultiplexer.OnMaster(path));
+
+    /// <summary>The interface's alias, which tells a person and a rebuilt record whose it is.</summary>
+    public static string Alias(AttachmentKey key) => $"{AliasPrefix}{key.Network} {key.ContainerId} {key.IfName}";
+
+    /// <summary>The key in an alias, or null. A key too long for the kernel's 255 bytes has been left out of it.</summary>
+    public static AttachmentKey? ParseAlias(string? alias) =>
+        alias is not null
+        && alias.StartsWith(AliasPrefix, StringComparison.Ordinal)
+        && alias[AliasPrefix.Length..].Split(' ') is [var network, var container, var ifName]
+            ? new AttachmentKey(network, container, ifName)
+            : null;
+
+    /// <summary>Takes the container out of the demultiplexer, and removes the veth, both ends at once.</summary>
+    /// <param name="host">A connection into the host's namespace.</param>
+    /// <param name="path">What the entries are computed from.</param>
+    /// <param name="keep">Entries that are not this container's, since making them failed.</param>
+    /// <param name="hostInterface">The device is removed only if it has this name.</param>
+    public static void Remove(NetlinkConnection host, AttachmentPath path, string hostInterface, IReadOnlySet<U32Handle>? keep = null)
+    {
+        var batch = new NetlinkBatch();
+        foreach (var filter in Entries(path).Where(f => keep is null || !keep.Contains(f.Handle)))
+        {
+            U32Filters.Delete(batch, filter.At, filter.Handle, "remove the container's entries");
+        }
+
+        host.ExecuteOrThrow(batch);
+        RemoveLink(host, hostInterface);
+    }
+
+    /// <summary>Takes back what <see cref="Build"/> made, but leaves the device.</summary>
+    public static void Clear(NetlinkConnection host, AttachmentPath path)
+    {
+        var batch = new NetlinkBatch();
+        foreach (var filter in Entries(path))
+        {
+            U32Filters.Delete(batch, filter.At, filter.Handle, "remove the container's entries");
+        }
+
+        Qdiscs.DeleteClsact(batch, path.HostEnd, "remove clsact from the host's end");
+        host.ExecuteOrThrow(batch);
+    }
+
+    /// <summary>Where the shared tables hang.</summary>
+    public static FilterAttachment[] Places(int master) =>
+        [FilterPlaces.Arp(master), FilterPlaces.Internet(master), FilterPlaces.Internet(FilterPlaces.Loopback)];
+
+    /// <summary>Removes the veth by its name; its absence is success.</summary>
+    public static void RemoveLink(NetlinkConnection host, string hostInterface)
+    {
+        if (Links.Find(host, hostInterface) is not { } link)
+        {
+            return;
+        }
+
+        var batch = new NetlinkBatch(256);
+        Links.Delete(batch, link.Index, $"remove {hostInterface}");
+        host.ExecuteOrThrow(batch);
+    }
+
+    /// <summary>
+    /// Removes every entry that leads to a device, or to one that is gone: for an attachment without a record.
+    /// </summary>
+    public static void RemoveEntriesTo(NetlinkConnection host, IEnumerable<int> devices, int target)
+    {
+        foreach (var device in devices)
+        {
+            var batch = new NetlinkBatch();
+            foreach (var place in (FilterAttachment[])[FilterPlaces.Arp(device), FilterPlaces.Internet(device)])
+            {
+                foreach (var node in U32Filters.List(host, place).OfType<U32Node>().Where(n => n.Action?.Target == target))
+                {
+                    U32Filters.Delete(batch, place, node.Handle, "remove stray entries");
+                }
+            }
+
+            host.ExecuteOrThrow(batch);
+        }
+    }
+
+    private const string AliasPrefix = "portmap-isolate ";
+
+    private const int LongestAlias = 255; // IFALIASZ less its NUL
+
+    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path)
+    {
+        var batch = new NetlinkBatch();
+        var alias = Alias(attachment.Key);
+        Links.SetUp(batch, path.HostEnd, $"set up {attachment.HostInterface}", alias: alias.Length <= LongestAlias ? alias : null);
+        Qdiscs.AddClsact(batch, path.HostEnd, $"add clsact to {attachment.HostInterface}");
+        foreach (var filter in SourcePolicing.OnHostEnd(path))
+        {
+            U32Filters.Add(batch, filter, $"add filters to {attachment.HostInterface}");
+        }
+
+        foreach (var filter in Entries(path))
+        {
+            U32Filters.Add(batch, filter, "add the container's entries");
+        }
+
+        return batch;
+    }
+
+    /// <summary>The entries whose making failed since something else stood there.</summary>
+    public static HashSet<U32Handle> InTheWay(AttachmentPath path, IReadOnlyList<NetlinkFailure> failures)
+    {
+        var first = 2 + SourcePolicing.OnHostEnd(path).Count();
+        var entries = Entries(path).ToList();
+        return [.. failures.Where(f => f.Index >= first && f.Errno == Errno.Exists).Select(f => entries[f.Index - first].Handle)];
+    }
+}

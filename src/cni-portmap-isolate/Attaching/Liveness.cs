@@ -1,0 +1,55 @@
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>Tells attachments whose container still has its interface from those that nobody took down.</summary>
+internal sealed class Liveness(NetlinkConnection host, string bootId, string hostNetns)
+{
+    // The kernel takes a namespace down in the background, some 50 to 80 ms after its last user.
+    private static readonly TimeSpan TeardownTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>Whether a record stands for something that is, or that its maker is about to make.</summary>
+    public bool IsAlive(Attachment attachment)
+    {
+        if (attachment.BootId != bootId)
+        {
+            return false;
+        }
+
+        if (attachment.State == AttachmentState.Creating)
+        {
+            return attachment.Creator.IsAlive;
+        }
+
+        return attachment.HostNetns == hostNetns
+            ? Links.Find(host, attachment.HostInterface) is not null
+            : IsNamespaceAlive(attachment);
+    }
+
+    /// <summary>
+    /// The same, but waits for a namespace that is just being taken down: its path is gone, and the kernel removes the
+    /// interface soon. One without a path may also live on through its processes; then the interface stays.
+    /// </summary>
+    public bool IsAliveAfterTeardown(Attachment attachment)
+    {
+        if (!IsAlive(attachment))
+        {
+            return false;
+        }
+
+        if (attachment.State == AttachmentState.Creating || attachment.HostNetns != hostNetns || IsNamespaceAlive(attachment))
+        {
+            return true;
+        }
+
+        return !SpinWait.SpinUntil(() => Links.Find(host, attachment.HostInterface) is null, TeardownTime);
+    }
+
+    /// <summary>Whether the path still leads to the namespace that the attachment was made in.</summary>
+    public bool IsNamespaceAlive(Attachment attachment) =>
+        attachment.BootId == bootId
+        && NetworkNamespace.TryIdentify(attachment.Netns) == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode);
+}

@@ -1,0 +1,268 @@
+using System.Globalization;
+using CniIsolator.Cni;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.SocketDiagnostics;
+using CniIsolator.Plugin.Configuration;
+using Serilog;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>
+/// Gives an attachment its ports: writes the record that reserves them, before anything is made in the kernel.
+/// Decisions are taken under the store's lock, kernel work is done without it.
+/// </summary>
+internal sealed class Reservation(Session session, NetworkConfiguration configuration, HostFacts facts, ILogger log)
+{
+    // Each round clears what stood in the way in the last one; more than a few would mean that somebody puts it back.
+    private const int Rounds = 8;
+
+    private readonly List<Listener> _listeners = ListListeners();
+
+    /// <summary>Whether another attachment of this host was ready already, and so the shared tables are there.</summary>
+    public bool IsFirst { get; private set; }
+
+    /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
+    public Attachment Take(CniRequest request, NetworkNamespace container)
+    {
+        RefuseHostListeners();
+        for (var round = 0; round < Rounds; round++)
+        {
+            var obstacles = TryTake(request, container, out var attachment);
+            if (attachment is not null)
+            {
+                return attachment;
+            }
+
+            foreach (var dead in obstacles)
+            {
+                log.Information("reclaiming {Ports} of {Attachment}, which is gone", dead.Slice, dead.Key);
+                Detachment.Remove(session, dead);
+            }
+        }
+
+        throw new CniException(CniErrorCode.TryAgainLater, "other attachments come and go too fast");
+    }
+
+    /// <summary>The record, or the dead attachments that must be cleared away first.</summary>
+    private List<Attachment> TryTake(CniRequest request, NetworkNamespace container, out Attachment? attachment)
+    {
+        attachment = null;
+        RebuildUnreadable();
+        var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
+        using var store = session.Begin();
+        if (store.Find(key) is { } existing)
+        {
+            return session.Liveness.IsAlive(existing)
+                ? throw new CniException(
+                    CniErrorCode.InterfaceExists,
+                    $"interface {key.IfName} of container {key.ContainerId} exists already in network {key.Network}",
+                    $"its ports are {Describe(existing)}; it is {existing.State.ToString().ToLowerInvariant()} and was left as it is")
+                : [existing];
+        }
+
+        RefuseOtherMaster(store);
+        if (FindNeighbour(store, container) is { } neighbour)
+        {
+            return session.Liveness.IsAlive(neighbour)
+                ? throw new CniException(
+                    CniErrorCode.InterfaceExists,
+                    $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
+                    $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace")
+                : [neighbour];
+        }
+
+        var space = new PortSpace(store.Attachments);
+        foreach (var claim in configuration.Claims)
+        {
+            if (space.FindHolder(claim) is { } holder)
+            {
+                return Reclaim(store, holder.Key) ?? throw Taken(claim.ToString(), holder.ToString());
+            }
+        }
+
+        // A host process that listens in the pool keeps its port: its whole slice stays unused.
+        var unusable = PortSet.FromPorts(_listeners.Select(l => l.Port));
+        var size = configuration.EphemeralPortsPerContainer;
+        if (SliceAllocator.Allocate(configuration.EphemeralPorts, size, space.Owned, unusable, store.Freed) is not { } slice
+            || AttachmentSlot.Next(store.Attachments) is not { } slot)
+        {
+            var dead = store.Attachments.Where(a => !session.Liveness.IsAliveAfterTeardown(a)).ToList();
+            return dead.Count > 0 ? dead : throw Exhausted(space, size, unusable);
+        }
+
+        IsFirst = !store.Attachments.Any(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a));
+        if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
+        {
+            store.WriteHost(SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString()));
+        }
+
+        attachment = Compose(request, container, slice, slot);
+        store.Write(attachment);
+        return [];
+    }
+
+    /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
+    private bool IsStale(StoreTransaction store) =>
+        !store.Attachments.Any(session.IsOnThisHost)
+        && facts.LoopbackMac != facts.Master.Mac;
+
+    private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot)
+    {
+        var creator = ProcessIdentity.Current;
+        var index = ChooseIndex(slice);
+        return new Attachment
+        {
+            Network = request.Config.Name,
+            ContainerId = request.ContainerId,
+            IfName = request.IfName,
+            Netns = request.Netns,
+            NetnsDevice = container.Identity.Device,
+            NetnsInode = container.Identity.Inode,
+            BootId = session.BootId,
+            HostNetns = session.Namespace.Identity.ToString(),
+            IfIndex = index,
+            ContainerIfIndex = index,
+            Slot = slot,
+            State = AttachmentState.Creating,
+            Master = facts.Master.Name,
+            MasterIfIndex = facts.Master.Index,
+            Mac = facts.Master.Mac.ToString(),
+            Mtu = (int)facts.Master.Mtu,
+            Address = facts.Address.Address.ToString(),
+            PrefixLength = facts.Address.PrefixLength,
+            Gateway = facts.Gateway?.ToString(),
+            Slice = slice,
+            Claims = configuration.Claims,
+            Egress = null,
+            Ingress = null,
+            HostLoopback = configuration.HostLoopback == Configuration.HostLoopback.Allow ? Ipam.HostLoopback.Allow : Ipam.HostLoopback.Deny,
+            Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
+            Created = DateTimeOffset.UtcNow,
+            CreatorPid = creator.Pid,
+            CreatorStartTime = creator.StartTime,
+        };
+    }
+
+    /// <summary>
+    /// Both ends get an index that follows from the slice, so that a whole batch can be written before the kernel has
+    /// made anything. The kernel's own choices count up from 1 and do not come here.
+    /// </summary>
+    private int ChooseIndex(PortRange slice)
+    {
+        const int First = 0x706d_0000;
+        for (var index = First | slice.Begin; index > 0; index += 0x1_0000)
+        {
+            if (Links.Find(session.Host, index) is null)
+            {
+                return index;
+            }
+        }
+
+        throw new CniException(CniErrorCode.RolledBack, $"no interface index is free for ports {slice}");
+    }
+
+    /// <summary>
+    /// Puts records that cannot be read together again from the kernel. One whose interface is gone owns nothing: it is
+    /// set aside and reported, once. One that lives and cannot be rebuilt stops every ADD, since its ports are unknown.
+    /// </summary>
+    private void RebuildUnreadable()
+    {
+        IReadOnlyList<UnreadableRecord> unreadable;
+        using (var store = session.Begin())
+        {
+            unreadable = store.Unreadable;
+        }
+
+        foreach (var record in unreadable)
+        {
+            if (Links.Find(session.Host, record.HostInterface) is not { } link)
+            {
+                if (record.IsSetAside)
+                {
+                    continue;
+                }
+
+                using var store = session.Begin();
+                var aside = store.SetAside(record);
+                throw new CniException(
+                    CniErrorCode.StoreUnreadable,
+                    $"record {record.Path} is unreadable: {record.Reason}",
+                    $"its interface {record.HostInterface} is gone; the record was set aside as {aside.Path}, and the next ADD goes on without it");
+            }
+
+            var (rebuilt, reason) = RecordRecovery.TryRebuild(
+                session.Host, link, facts, session.BootId, session.Namespace.Identity.ToString());
+            using var writing = session.Begin();
+            if (rebuilt is null)
+            {
+                var path = record.IsSetAside ? record.Path : writing.SetAside(record).Path;
+                throw new CniException(
+                    CniErrorCode.StoreUnreadable,
+                    $"record {record.Path} is unreadable: {record.Reason}",
+                    $"its interface {record.HostInterface} lives, so its ports cannot be given away, and it could not be rebuilt: {reason}; DEL that container, or put {path} right");
+            }
+
+            log.Warning("record {Path} was unreadable ({Reason}) and was rebuilt from the kernel", record.Path, record.Reason);
+            writing.RemoveUnreadable(record.HostInterface);
+            writing.Write(rebuilt);
+        }
+    }
+
+    private void RefuseOtherMaster(StoreTransaction store)
+    {
+        if (store.Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && a.MasterIfIndex != facts.Master.Index && session.Liveness.IsAlive(a)) is { } other)
+        {
+            throw new CniException(
+                CniErrorCode.InvalidNetworkConfig,
+                $"master \"{facts.Master.Name}\": containers of this host share the address of {other.Master} already",
+                "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
+        }
+    }
+
+    private Attachment? FindNeighbour(StoreTransaction store, NetworkNamespace container) =>
+        store.Attachments.FirstOrDefault(
+            a => a.BootId == session.BootId && new NamespaceIdentity(a.NetnsDevice, a.NetnsInode) == container.Identity);
+
+    private List<Attachment>? Reclaim(StoreTransaction store, AttachmentKey holder) =>
+        store.Find(holder) is { } attachment && !session.Liveness.IsAliveAfterTeardown(attachment) ? [attachment] : null;
+
+    private void RefuseHostListeners()
+    {
+        foreach (var claim in configuration.Claims)
+        {
+            if (_listeners.Find(l => l.Protocol == (byte)claim.Protocol && claim.Range.Contains(l.Port)) is { } listener)
+            {
+                throw Taken(
+                    new PortClaim(claim.Protocol, PortRange.Single(listener.Port)).ToString(),
+                    string.Create(CultureInfo.InvariantCulture, $"a host process of user {listener.Owner} listens on {listener.Address}"));
+            }
+        }
+    }
+
+    private static List<Listener> ListListeners()
+    {
+        using var diagnostics = NetlinkConnection.Open(Netlink.Protocol.NetlinkFamily.SocketDiagnostics);
+        return Listeners.List(diagnostics);
+    }
+
+    private CniException Exhausted(PortSpace space, int size, PortSet unusable)
+    {
+        var capacity = SliceAllocator.Capacity(configuration.EphemeralPorts, space.Owned, size, unusable);
+        return new CniException(
+            CniErrorCode.EphemeralPortsExhausted,
+            $"ephemeralPorts \"{configuration.EphemeralPorts}\": no {size} ports are free for another container",
+            $"{capacity.Total} slices of {size} ports fit, {capacity.Free} are free; the largest free slice has {capacity.LargestFree} ports");
+    }
+
+    private static CniException Taken(string ports, string holder) =>
+        new(CniErrorCode.PortTaken, $"port {ports} is taken", holder);
+
+    private static string Describe(Attachment attachment) =>
+        string.Join(", ", attachment.Claims.Select(c => c.ToString()).Prepend($"{attachment.Slice} (ephemeral)"));
+
+    private static IEnumerable<KeyValuePair<string, string>> KeptArguments(CniArgs args) =>
+        args.Pairs.Where(p => !p.Key.Equals("IgnoreUnknown", StringComparison.OrdinalIgnoreCase)).DistinctBy(p => p.Key);
+}

@@ -1,0 +1,121 @@
+using CniIsolator.Cni;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.DataPath;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>What one command works with: the host's namespace, the store, and who we are.</summary>
+internal sealed class Session : IDisposable
+{
+    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(20);
+
+    public Session(string stateDir)
+    {
+        Store = new AttachmentStore(stateDir);
+        Namespace = NetworkNamespace.OpenCurrent();
+        Host = NetlinkConnection.Open();
+        Liveness = new Liveness(Host, BootId, Namespace.Identity.ToString());
+    }
+
+    public AttachmentStore Store { get; }
+
+    /// <summary>The namespace that the plugin runs in.</summary>
+    public NetworkNamespace Namespace { get; }
+
+    public NetlinkConnection Host { get; }
+
+    public string BootId { get; } = HostIdentity.BootId;
+
+    public Liveness Liveness { get; }
+
+    /// <summary>
+    /// Held shared while entries are put into the shared tables, and exclusively while those tables are taken away.
+    /// It is not the store's lock, which is never held while the kernel works.
+    /// </summary>
+    private string HostLockPath => Path.Combine(Store.StateDir, "host.lock");
+
+    /// <exception cref="CniException">The store is busy (11) or cannot be used (105).</exception>
+    public StoreTransaction Begin() => Guard(() => Store.Begin(LockTimeout));
+
+    public FileLock HoldSharedState() =>
+        FileLock.TryAcquire(HostLockPath, LockTimeout, shared: true)
+        ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} is held by another process");
+
+    /// <summary>
+    /// Takes the shared tables away if no attachment of this host is left. When somebody is just adding one, they stay:
+    /// whoever fails or goes last comes here again.
+    /// </summary>
+    public void RemoveSharedStateIfUnused()
+    {
+        using var exclusive = FileLock.TryAcquire(HostLockPath, TimeSpan.Zero);
+        if (exclusive is null)
+        {
+            return;
+        }
+
+        HostRecord? record;
+        using (var store = Begin())
+        {
+            record = store.Host;
+            if (record is null || store.Attachments.Any(IsOnThisHost) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null))
+            {
+                return;
+            }
+        }
+
+        // New attachments wait for the lock above, not for the store's.
+        if (record.HostNetns == Namespace.Identity.ToString())
+        {
+            SharedHostState.Remove(Host, record);
+        }
+
+        using (var store = Begin())
+        {
+            // One that reserved its ports in the meantime relies on the note, and puts everything back itself.
+            if (!store.Attachments.Any(IsOnThisHost))
+            {
+                store.RemoveHost();
+            }
+        }
+    }
+
+    public bool IsOnThisHost(Attachment attachment) =>
+        attachment.BootId == BootId && attachment.HostNetns == Namespace.Identity.ToString();
+
+    /// <summary>What the attachment's filters are computed from.</summary>
+    public static AttachmentPath PathOf(Attachment attachment) => new(
+        attachment.MasterIfIndex,
+        attachment.IfIndex,
+        attachment.ContainerIfIndex,
+        attachment.Slot,
+        InternetAddress.Parse(attachment.Address),
+        MacAddress.Parse(attachment.Mac),
+        attachment.Slice,
+        attachment.Claims,
+        attachment.HostLoopback == HostLoopback.Allow);
+
+    public void Dispose()
+    {
+        Host.Dispose();
+        Namespace.Dispose();
+    }
+
+    private static T Guard<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (StoreBusyException e)
+        {
+            throw new CniException(CniErrorCode.TryAgainLater, e.Message);
+        }
+        catch (StoreException e)
+        {
+            throw new CniException(CniErrorCode.StoreUnreadable, e.Message);
+        }
+    }
+}

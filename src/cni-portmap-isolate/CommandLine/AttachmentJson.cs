@@ -1,0 +1,85 @@
+using System.Text;
+using System.Text.Json;
+using CniIsolator.Ipam;
+
+namespace CniIsolator.Plugin.CommandLine;
+
+/// <summary>The JSON form of attachments that programs may rely on.</summary>
+internal static class AttachmentJson
+{
+    public static string WriteArray(IReadOnlyList<Attachment> attachments)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
+        {
+            writer.WriteStartArray();
+            foreach (var attachment in attachments)
+            {
+                Write(writer, attachment);
+            }
+
+            writer.WriteEndArray();
+        }
+
+        return Encoding.UTF8.GetString(buffer.ToArray());
+    }
+
+    private static void Write(Utf8JsonWriter writer, Attachment attachment)
+    {
+        writer.WriteStartObject();
+        writer.WriteString("network", attachment.Network);
+        writer.WriteString("containerId", attachment.ContainerId);
+        writer.WriteString("ifName", attachment.IfName);
+        writer.WriteString("netns", attachment.Netns);
+        writer.WriteString("hostInterface", attachment.HostInterface);
+        writer.WriteString("state", attachment.State.ToString().ToLowerInvariant());
+        writer.WriteString("master", attachment.Master);
+        writer.WriteString("address", attachment.Address);
+        writer.WriteStartObject("ephemeralPorts");
+        WriteRange(writer, attachment.Slice);
+        writer.WriteEndObject();
+        writer.WriteStartArray("ports");
+        foreach (var claim in attachment.Claims)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("protocol", claim.Protocol.ToString().ToLowerInvariant());
+            WriteRange(writer, claim.Range);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        WriteLimit(writer, "egress", attachment.Egress);
+        WriteLimit(writer, "ingress", attachment.Ingress);
+        writer.WriteString("hostLoopback", attachment.HostLoopback.ToString().ToLowerInvariant());
+        writer.WriteStartObject("args");
+        foreach (var (name, value) in attachment.Args)
+        {
+            writer.WriteString(name, value);
+        }
+
+        writer.WriteEndObject();
+        writer.WriteString("created", attachment.Created);
+        writer.WriteEndObject();
+    }
+
+    private static void WriteRange(Utf8JsonWriter writer, PortRange range)
+    {
+        writer.WriteNumber("begin", range.Begin);
+        writer.WriteNumber("end", range.End);
+    }
+
+    private static void WriteLimit(Utf8JsonWriter writer, string name, RateLimit? limit)
+    {
+        if (limit is null)
+        {
+            writer.WriteNull(name);
+            return;
+        }
+
+        writer.WriteStartObject(name);
+        writer.WriteNumber("rate", limit.Rate);
+        writer.WriteNumber("ceil", limit.Ceil);
+        writer.WriteNumber("burst", limit.Burst);
+        writer.WriteEndObject();
+    }
+}

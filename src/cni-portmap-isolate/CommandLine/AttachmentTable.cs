@@ -1,0 +1,92 @@
+using System.Globalization;
+using CniIsolator.Ipam;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+
+namespace CniIsolator.Plugin.CommandLine;
+
+/// <summary>Attachments for people.</summary>
+internal static class AttachmentTable
+{
+    private static readonly string[] Titles = ["NETWORK", "CONTAINER", "IFNAME", "HOST IF", "STATE", "EPHEMERAL", "PORTS"];
+
+    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments)
+    {
+        List<string[]> rows =
+        [
+            Titles,
+            .. attachments.Select(a => (string[])
+            [
+                a.Network, a.ContainerId, a.IfName, a.HostInterface, a.State.ToString().ToLowerInvariant(), a.Slice.ToString(), Ports(a),
+            ]),
+        ];
+        var widths = Enumerable.Range(0, Titles.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
+        foreach (var row in rows)
+        {
+            output.WriteLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+        }
+    }
+
+    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments)
+    {
+        var counters = ReadCounters();
+        foreach (var attachment in attachments)
+        {
+            foreach (var (name, value) in Details(attachment, counters))
+            {
+                output.WriteLine($"{name + ":",-18}{value}");
+            }
+
+            output.WriteLine();
+        }
+    }
+
+    private static IEnumerable<(string Name, string Value)> Details(Attachment attachment, Dictionary<int, LinkCounters> counters)
+    {
+        yield return ("container", attachment.ContainerId);
+        yield return ("network", attachment.Network);
+        yield return ("interface", $"{attachment.IfName} in {attachment.Netns}");
+        yield return ("host interface", $"{attachment.HostInterface} (master {attachment.Master})");
+        yield return ("state", attachment.State.ToString().ToLowerInvariant() + (attachment.Rebuilt ? ", rebuilt from the kernel" : ""));
+        yield return ("address", $"{attachment.Address}/{attachment.PrefixLength}, MAC {attachment.Mac}, MTU {attachment.Mtu}");
+        yield return ("ephemeral ports", string.Create(CultureInfo.InvariantCulture, $"{attachment.Slice} ({attachment.Slice.Count})"));
+        yield return ("ports", Ports(attachment));
+        yield return ("host loopback", attachment.HostLoopback.ToString().ToLowerInvariant());
+        yield return ("egress limit", Limit(attachment.Egress));
+        yield return ("ingress limit", Limit(attachment.Ingress));
+        if (counters.TryGetValue(attachment.IfIndex, out var seen))
+        {
+            // Counted at the host's end, which receives what the container sends.
+            yield return ("sent", string.Create(CultureInfo.InvariantCulture, $"{seen.ReceivedBytes} bytes, {seen.ReceivedPackets} packets"));
+            yield return ("received", string.Create(CultureInfo.InvariantCulture, $"{seen.SentBytes} bytes, {seen.SentPackets} packets"));
+        }
+
+        foreach (var (name, value) in attachment.Args)
+        {
+            yield return ("arg " + name, value);
+        }
+
+        yield return ("created", attachment.Created.ToString("O", CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Counters are an extra: without permission or kernel support the rest is still shown.</summary>
+    private static Dictionary<int, LinkCounters> ReadCounters()
+    {
+        try
+        {
+            using var connection = NetlinkConnection.Open();
+            return LinkStatistics.List(connection);
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
+
+    private static string Ports(Attachment attachment) =>
+        attachment.Claims.Count == 0 ? "-" : string.Join(",", attachment.Claims);
+
+    private static string Limit(RateLimit? limit) => limit is null
+        ? "none"
+        : string.Create(CultureInfo.InvariantCulture, $"{limit.Rate} B/s, ceil {limit.Ceil} B/s, burst {limit.Burst} B");
+}

@@ -1,0 +1,150 @@
+using System.Net;
+using CniIsolator.Cni;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.Configuration;
+using Serilog;
+
+namespace CniIsolator.Plugin.Commands;
+
+/// <summary>
+/// ADD, all or nothing: look, reserve ports in the store, build the container's side, then the host's, commit.
+/// Whatever fails after the reservation is taken back.
+/// </summary>
+internal static class AddCommand
+{
+    public static CniResult Run(CniRequest request, ILogger log)
+    {
+        var configuration = NetworkConfiguration.From(request);
+        using var session = new Session(configuration.StateDir);
+        using var container = ContainerNamespace.Open(request.Netns, session.Namespace);
+        var facts = HostFacts.Read(session.Host, configuration.Master);
+        configuration.CheckAgainstHostRange(facts.EphemeralRange);
+        configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
+        WarnOfLimits(configuration, log);
+
+        var before = container.Run(ContainerSnapshot.Take);
+        var reservation = new Reservation(session, configuration, facts, log);
+        var attachment = reservation.Take(request, container);
+        RefuseObstacles(session, attachment, container, before, log);
+        var construction = new Construction(session, attachment, container, before, facts);
+        try
+        {
+            construction.Build(reservation.IsFirst);
+            attachment = Commit(session, attachment);
+        }
+        catch (Exception e)
+        {
+            throw RollBack(session, attachment, construction, e, log);
+        }
+
+        log.Information("{Container} has ports {Slice} and {Ports}", attachment.ContainerId, attachment.Slice, attachment.Claims);
+        return Describe(attachment, request, configuration.Dns);
+    }
+
+    /// <summary>The runtime will never learn of the result: take the attachment down again.</summary>
+    public static void Undo(CniRequest request, ILogger log)
+    {
+        using var session = new Session(NetworkConfiguration.ForRemoval(request).StateDir);
+        if (session.Store.Find(new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName)) is { } attachment)
+        {
+            log.Warning("the result could not be delivered; {Attachment} is taken down again", attachment.Key);
+            Detachment.Remove(session, attachment, request.Netns);
+        }
+    }
+
+    /// <summary>Nothing has been made yet: what is in the way belongs to somebody else and is left alone.</summary>
+    private static void RefuseObstacles(Session session, Attachment attachment, NetworkNamespace container, ContainerSnapshot before, ILogger log)
+    {
+        if (before.Links.Find(l => l.Name == attachment.IfName || l.Index == attachment.ContainerIfIndex) is not { } existing)
+        {
+            return;
+        }
+
+        Release(session, attachment, log);
+        throw new CniException(
+            CniErrorCode.InterfaceExists,
+            existing.Name == attachment.IfName
+                ? $"interface {attachment.IfName} exists already in the namespace {container.Path}"
+                : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index} that {attachment.IfName} needs",
+            "it was there before this ADD and was left as it is");
+    }
+
+    private static Attachment Commit(Session session, Attachment attachment)
+    {
+        using var store = session.Begin();
+        if (store.Find(attachment.Key) is null)
+        {
+            throw new InvalidOperationException("the record was removed by a DEL that came before ADD had ended");
+        }
+
+        var ready = attachment with { State = AttachmentState.Ready };
+        store.Write(ready);
+        return ready;
+    }
+
+    private static CniException RollBack(Session session, Attachment attachment, Construction construction, Exception cause, ILogger log)
+    {
+        log.Error(cause, "ADD of {Attachment} failed and is rolled back", attachment.Key);
+        var details = cause.Message;
+        try
+        {
+            construction.RollBack();
+        }
+        catch (IOException e)
+        {
+            log.Error(e, "the roll-back of {Attachment} is incomplete", attachment.Key);
+            details += $"; the roll-back is incomplete: {e.Message}";
+        }
+
+        Release(session, attachment, log);
+        if (cause is CniException known)
+        {
+            return known;
+        }
+
+        var missing = FeatureProbe.FindMissing();
+        return missing.Count > 0
+            ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
+            : new CniException(CniErrorCode.RolledBack, $"ADD failed and was rolled back: {cause.Message}", details, cause);
+    }
+
+    private static void Release(Session session, Attachment attachment, ILogger log)
+    {
+        try
+        {
+            using (var store = session.Begin())
+            {
+                store.Remove(attachment.Key);
+            }
+
+            session.RemoveSharedStateIfUnused();
+        }
+        catch (Exception e) when (e is CniException or StoreException or IOException)
+        {
+            log.Error(e, "the reservation of {Attachment} could not be released", attachment.Key);
+        }
+    }
+
+    private static CniResult Describe(Attachment attachment, CniRequest request, CniDns? dns) => new()
+    {
+        Interfaces =
+        [
+            new CniInterface(attachment.HostInterface, attachment.Mac, (uint)attachment.Mtu),
+            new CniInterface(attachment.IfName, attachment.Mac, (uint)attachment.Mtu, request.Netns),
+        ],
+        Ips = [new CniIp($"{attachment.Address}/{attachment.PrefixLength}", attachment.Gateway, 1)],
+        Routes = attachment.Gateway is null ? [] : [new CniRoute("0.0.0.0/0", attachment.Gateway)],
+        Dns = dns,
+    };
+
+    private static void WarnOfLimits(NetworkConfiguration configuration, ILogger log)
+    {
+        if (configuration.Egress.IsLimited || configuration.Ingress.IsLimited || configuration.UniqueFlow)
+        {
+            log.Warning("bandwidth limits and unique flows are configured; this version does not apply them yet");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using CniIsolator.Cni;
+using CniIsolator.Ipam;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.Configuration;
+using Serilog;
+
+namespace CniIsolator.Plugin.Commands;
+
+/// <summary>
+/// DEL: whatever is there of the attachment goes, whatever is missing is passed over. It needs neither the namespace
+/// nor a configuration that would do for ADD.
+/// </summary>
+internal static class DeleteCommand
+{
+    public static void Run(CniRequest request, ILogger log)
+    {
+        var configuration = NetworkConfiguration.ForRemoval(request);
+        using var session = new Session(configuration.StateDir);
+        var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
+        if (MarkDeleting(session, key) is { } attachment)
+        {
+            Detachment.Remove(session, attachment, request.Netns);
+            log.Information("{Attachment} gave back {Slice} and {Ports}", key, attachment.Slice, attachment.Claims);
+        }
+        else
+        {
+            Detachment.RemoveWithoutRecord(session, key);
+        }
+    }
+
+    /// <summary>A DEL that is killed leaves a record that says so, and the next one finishes the work.</summary>
+    private static Attachment? MarkDeleting(Session session, AttachmentKey key)
+    {
+        if (!Directory.Exists(session.Store.StateDir))
+        {
+            return null;
+        }
+
+        using var store = session.Begin();
+        if (store.Find(key) is not { } attachment)
+        {
+            return null;
+        }
+
+        attachment = attachment with { State = AttachmentState.Deleting };
+        store.Write(attachment);
+        return attachment;
+    }
+}

@@ -1,0 +1,33 @@
+using CniIsolator.Cni;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.Configuration;
+
+namespace CniIsolator.Plugin.Commands;
+
+/// <summary>
+/// STATUS: faults of the host only. Exhausted ports are no fault: runtimes that refuse to DEL while STATUS fails could
+/// then never give any back.
+/// </summary>
+internal static class StatusCommand
+{
+    public static void Run(CniRequest request)
+    {
+        var configuration = NetworkConfiguration.From(request);
+        using var session = new Session(configuration.StateDir);
+        try
+        {
+            var facts = HostFacts.Read(session.Host, configuration.Master);
+            configuration.CheckAgainstHostRange(facts.EphemeralRange);
+        }
+        catch (CniException e)
+        {
+            throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
+        }
+
+        var missing = FeatureProbe.FindMissing();
+        if (missing.Count > 0)
+        {
+            throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel lacks {string.Join(", ", missing)}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using CniIsolator.Ipam;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.DataPath;
+
+namespace CniIsolator.Plugin.Verification;
+
+/// <summary>Compares the container's side of an attachment with the kernel. Runs on a thread inside the namespace.</summary>
+internal static class ContainerCheck
+{
+    public static void Compare(DifferenceList differences, Attachment attachment)
+    {
+        using var connection = NetlinkConnection.Open();
+        var path = Session.PathOf(attachment);
+        if (Links.Find(connection, attachment.IfName) is not { } link)
+        {
+            differences.Add($"link {attachment.IfName} in the container", "a veth", "none");
+        }
+        else
+        {
+            LinkCheck.Compare(differences, link, attachment, path.ContainerEnd);
+            CompareAddress(differences, connection, attachment, link);
+            CompareRoute(differences, connection, attachment, link);
+        }
+
+        if (Links.Find(connection, FilterPlaces.Loopback) is { } loopback)
+        {
+            differences.Compare("MAC of lo in the container", attachment.Mac, loopback.Mac.ToString());
+            differences.Compare("MTU of lo in the container", (uint)attachment.Mtu, loopback.Mtu);
+            differences.Compare("state of lo in the container", "up", loopback.IsUp ? "up" : "down");
+        }
+
+        HostCheck.CompareSysctls(
+            differences,
+            ContainerSide.Sysctls(attachment)
+                .Concat(ContainerSide.IPv6Sysctls("all"))
+                .Concat(ContainerSide.IPv6Sysctls("lo"))
+                .Concat(ContainerSide.IPv6Sysctls(attachment.IfName)),
+            "container");
+        FilterCheck.Compare(
+            differences,
+            connection,
+            ContainerSide.Filters(path),
+            index => (index == FilterPlaces.Loopback ? "lo" : attachment.IfName) + " in the container",
+            exactly: true);
+    }
+
+    private static void CompareAddress(DifferenceList differences, NetlinkConnection connection, Attachment attachment, Link link)
+    {
+        var expected = $"{attachment.Address}/{attachment.PrefixLength}";
+        var found = Addresses.List(connection, link.Index).Select(a => a.ToString()).ToList();
+        if (!found.Contains(expected))
+        {
+            differences.Add($"address of {link.Name} in the container", expected, found.Count == 0 ? "none" : string.Join(", ", found));
+        }
+    }
+
+    private static void CompareRoute(DifferenceList differences, NetlinkConnection connection, Attachment attachment, Link link)
+    {
+        if (attachment.Gateway is null)
+        {
+            return;
+        }
+
+        // Plugins that come later in a chain may add routes of their own.
+        var found = Routes.ListDefaults(connection);
+        if (!found.Exists(r => r.OutputInterface == link.Index && r.Gateway?.ToString() == attachment.Gateway))
+        {
+            differences.Add(
+                "default route in the container",
+                $"via {attachment.Gateway} dev {link.Name}",
+                found.Count == 0 ? "none" : string.Join(", ", found.Select(r => $"via {r.Gateway} dev index {r.OutputInterface}")));
+        }
+    }
+}

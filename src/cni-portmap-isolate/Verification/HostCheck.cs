@@ -1,0 +1,65 @@
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.DataPath;
+
+namespace CniIsolator.Plugin.Verification;
+
+/// <summary>Compares the host's side of an attachment with the kernel.</summary>
+internal static class HostCheck
+{
+    public static void Compare(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostFacts facts)
+    {
+        var path = Session.PathOf(attachment);
+        CompareMaster(differences, attachment, facts);
+        CompareSysctls(differences, SharedSysctls(attachment), "host");
+        if (Links.Find(host, attachment.HostInterface) is not { } link)
+        {
+            differences.Add($"link {attachment.HostInterface}", "a veth", "none");
+        }
+        else
+        {
+            LinkCheck.Compare(differences, link, attachment, path.HostEnd);
+            CompareSysctls(differences, HostSide.Sysctls(attachment.HostInterface), "host");
+            FilterCheck.Compare(differences, host, SourcePolicing.OnHostEnd(path), _ => attachment.HostInterface, exactly: true);
+        }
+
+        var shared = SharedHostState.All(attachment.MasterIfIndex, path.Address).Concat(HostSide.Entries(path));
+        FilterCheck.Compare(
+            differences, host, shared, index => index == FilterPlaces.Loopback ? "lo" : attachment.Master, exactly: false);
+    }
+
+    /// <summary>Sysctls, with the place they are in for the text.</summary>
+    public static void CompareSysctls(DifferenceList differences, IEnumerable<(string Name, string Value)> expected, string place)
+    {
+        foreach (var (name, value) in expected)
+        {
+            if (Sysctl.Read(name) is { } found)
+            {
+                differences.Compare($"{place} sysctl {name}", value, found);
+            }
+        }
+    }
+
+    private static IEnumerable<(string Name, string Value)> SharedSysctls(Attachment attachment)
+    {
+        yield return (SharedHostState.AcceptLocal, "1");
+        if (attachment.HostLoopback == HostLoopback.Allow)
+        {
+            yield return (SharedHostState.RouteLocalnet, "1");
+        }
+    }
+
+    private static void CompareMaster(DifferenceList differences, Attachment attachment, HostFacts facts)
+    {
+        differences.Compare("master", attachment.Master, facts.Master.Name);
+        differences.Compare($"index of {attachment.Master}", attachment.MasterIfIndex, facts.Master.Index);
+        differences.Compare($"MAC of {attachment.Master}", attachment.Mac, facts.Master.Mac.ToString());
+        differences.Compare($"MTU of {attachment.Master}", (uint)attachment.Mtu, facts.Master.Mtu);
+        differences.Compare($"address of {attachment.Master}", $"{attachment.Address}/{attachment.PrefixLength}", facts.Address.ToString());
+        differences.Compare("gateway of the host", attachment.Gateway, facts.Gateway?.ToString());
+        differences.Compare("MAC of the host's lo", attachment.Mac, facts.LoopbackMac.ToString());
+    }
+}

@@ -1,0 +1,64 @@
+using CniIsolator.Cni;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Plugin.Configuration;
+
+namespace CniIsolator.Plugin.Verification;
+
+/// <summary>Compares the store's record with the request: its ports, its namespace, and the previous result.</summary>
+internal static class RecordCheck
+{
+    public static void Compare(
+        DifferenceList differences, Attachment attachment, NetworkConfiguration configuration, CniRequest request, NamespaceIdentity container)
+    {
+        differences.Compare("state of the record", AttachmentState.Ready, attachment.State);
+        if (!attachment.Rebuilt)
+        {
+            differences.Compare("namespace", new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode), container);
+        }
+
+        if (!configuration.EphemeralPorts.Contains(attachment.Slice))
+        {
+            differences.Add("ephemeral ports", $"a slice of {configuration.EphemeralPorts}", attachment.Slice.ToString());
+        }
+
+        var owned = attachment.Claims.ToLookup(c => c.Protocol);
+        foreach (var claim in configuration.Claims)
+        {
+            if (!PortSet.From(owned[claim.Protocol].Select(c => c.Range)).Contains(claim.Range))
+            {
+                differences.Add("ports", claim.ToString(), string.Join(", ", attachment.Claims));
+            }
+        }
+
+        ComparePreviousResult(differences, attachment, request);
+    }
+
+    /// <summary>Other plugins of a chain may have added to the result, and changed MAC and MTU; what we reported must still be in it.</summary>
+    private static void ComparePreviousResult(DifferenceList differences, Attachment attachment, CniRequest request)
+    {
+        var previous = request.Config.RequirePreviousResult();
+        var interfaces = previous.Interfaces;
+        if (!interfaces.IsEmpty)
+        {
+            if (!interfaces.Any(i => i.Name == attachment.HostInterface && string.IsNullOrEmpty(i.Sandbox)))
+            {
+                differences.Add("prevResult", $"interface {attachment.HostInterface}", string.Join(", ", interfaces.Select(i => i.Name)));
+            }
+
+            if (!interfaces.Any(i => i.Name == attachment.IfName && i.Sandbox == request.Netns))
+            {
+                differences.Add(
+                    "prevResult",
+                    $"interface {attachment.IfName} in {request.Netns}",
+                    string.Join(", ", interfaces.Select(i => $"{i.Name} in {i.Sandbox ?? "the host"}")));
+            }
+        }
+
+        var address = $"{attachment.Address}/{attachment.PrefixLength}";
+        if (!previous.Ips.Any(ip => ip.Address == address))
+        {
+            differences.Add("prevResult", $"address {address}", string.Join(", ", previous.Ips.Select(ip => ip.Address)));
+        }
+    }
+}
