@@ -72,7 +72,7 @@ public sealed class CniConfigTests
     [InlineData("""{"hostPort":80}""", "runtimeConfig.portMappings: {\"hostPort\":80}")]
     public void A_malformed_port_mapping_is_named(string mappings, string named)
     {
-        var config = Samples.Parse($$"""{"name":"n","runtimeConfig":{"portMappings":{{mappings}}}}""");
+        var config = Samples.Parse($$$"""{"name":"n","runtimeConfig":{"portMappings":{{{mappings}}}}}""");
         var error = Assert.Throws<CniException>(config.RuntimeConfig.ReadPortMappings);
         Assert.Equal(CniErrorCode.InvalidNetworkConfig, error.Code);
         Assert.Contains(named, error.Message, StringComparison.Ordinal);
@@ -86,7 +86,7 @@ public sealed class CniConfigTests
     public void Bandwidth_in_every_spelling(string json, ulong ingress, ulong ingressBurst, ulong egress, ulong egressBurst) =>
         Assert.Equal(
             new Bandwidth(ingress, ingressBurst, egress, egressBurst),
-            Samples.Parse($$"""{"name":"n","runtimeConfig":{"bandwidth":{{json}}}}""").RuntimeConfig.ReadBandwidth());
+            Samples.Parse($$$"""{"name":"n","runtimeConfig":{"bandwidth":{{{json}}}}}""").RuntimeConfig.ReadBandwidth());
 
     [Theory]
     [InlineData("""{"ingressRate":-1}""", "runtimeConfig.bandwidth.ingressRate: -1")]
@@ -95,7 +95,7 @@ public sealed class CniConfigTests
     [InlineData("""5""", "runtimeConfig.bandwidth: 5")]
     public void A_malformed_bandwidth_is_named(string json, string named)
     {
-        var config = Samples.Parse($$"""{"name":"n","runtimeConfig":{"bandwidth":{{json}}}}""");
+        var config = Samples.Parse($$$"""{"name":"n","runtimeConfig":{"bandwidth":{{{json}}}}}""");
         var error = Assert.Throws<CniException>(() => config.RuntimeConfig.ReadBandwidth());
         Assert.Contains(named, error.Message, StringComparison.Ordinal);
     }

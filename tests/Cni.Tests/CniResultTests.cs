@@ -7,22 +7,31 @@ public sealed class CniResultTests
     private const string Host = """{"name":"pmi0123456789ab","mac":"02:00:00:00:00:01"}""";
     private const string Eth0 = """{"name":"eth0","mac":"02:00:00:00:00:02","sandbox":"/run/netns/x"}""";
     private const string Routes = """[{"dst":"0.0.0.0/0","gw":"192.0.2.1"}]""";
-    private const string Address = """"address":"192.0.2.5/24","gateway":"192.0.2.1"}""";
-    private const string Legacy = $$"""{"ip":"192.0.2.5/24","gateway":"192.0.2.1","routes":{{Routes}}}""";
-    private const string With4 = $$""","interfaces":[{{Host}},{{Eth0}}],"ips":[{"version":"4","interface":1,{{Address}}],"routes":{{Routes}},"dns":{}}""";
-    private const string Without4 = $$""","interfaces":[{{Host}},{{Eth0}}],"ips":[{"interface":1,{{Address}}],"routes":{{Routes}},"dns":{}}""";
-    private const string Mtus = $$""","interfaces":[{"name":"pmi0123456789ab","mac":"02:00:00:00:00:01","mtu":1500},{"name":"eth0","mac":"02:00:00:00:00:02","mtu":1500,"sandbox":"/run/netns/x"}],"ips":[{"interface":1,{{Address}}],"routes":{{Routes}},"dns":{}}""";
+    private const string Address = """
+        "address":"192.0.2.5/24","gateway":"192.0.2.1"}],"routes":
+        """ + Routes + ""","dns":{}}""";
+
+    private const string Legacy = """
+        ,"ip4":{"ip":"192.0.2.5/24","gateway":"192.0.2.1","routes":
+        """ + Routes + """},"dns":{}}""";
+
+    private const string Interfaces = ""","interfaces":[""" + Host + "," + Eth0 + "],";
+    private const string WithVersion = Interfaces + "\"ips\":[{\"version\":\"4\",\"interface\":1," + Address;
+    private const string WithoutVersion = Interfaces + "\"ips\":[{\"interface\":1," + Address;
+    private const string WithMtu =
+        ""","interfaces":[{"name":"pmi0123456789ab","mac":"02:00:00:00:00:01","mtu":1500},{"name":"eth0","mac":"02:00:00:00:00:02","mtu":1500,"sandbox":"/run/netns/x"}],"""
+        + "\"ips\":[{\"interface\":1," + Address;
 
     [Theory]
-    [InlineData("0.1.0", $$""","ip4":{{Legacy}},"dns":{}}""")]
-    [InlineData("0.2.0", $$""","ip4":{{Legacy}},"dns":{}}""")]
-    [InlineData("0.3.0", With4)]
-    [InlineData("0.3.1", With4)]
-    [InlineData("0.4.0", With4)]
-    [InlineData("1.0.0", Without4)]
-    [InlineData("1.1.0", Mtus)]
+    [InlineData("0.1.0", Legacy)]
+    [InlineData("0.2.0", Legacy)]
+    [InlineData("0.3.0", WithVersion)]
+    [InlineData("0.3.1", WithVersion)]
+    [InlineData("0.4.0", WithVersion)]
+    [InlineData("1.0.0", WithoutVersion)]
+    [InlineData("1.1.0", WithMtu)]
     public void Every_version_has_its_shape(string version, string golden) =>
-        Assert.Equal($$"""{"cniVersion":"{{version}}"{{golden}}""", Compact(Samples.Result.ToJson(CniVersion.Find(version)!)));
+        Assert.Equal("{\"cniVersion\":\"" + version + "\"" + golden, Compact(Samples.Result.ToJson(CniVersion.Find(version)!)));
 
     [Fact]
     public void The_layout_is_four_spaces() => Assert.Equal(
