@@ -24,7 +24,7 @@ public sealed class CniConfigTests
     [InlineData("""{"hostPort":"8080","containerPort":"80","protocol":"","hostIP":"192.0.2.5"}""")]
     public void Port_mappings_in_every_spelling(string entry) => Assert.Equal(
         [new PortMapping(8080, 80, "tcp", "192.0.2.5")],
-        Samples.Parse($$"""{"name":"n","runtimeConfig":{"portMappings":[{{entry}}]}}""").RuntimeConfig.ReadPortMappings());
+        Samples.Parse($$$"""{"name":"n","runtimeConfig":{"portMappings":[{{{entry}}}]}}""").RuntimeConfig.ReadPortMappings());
 
     [Theory]
     [InlineData("""{"name":"n"}""")]

@@ -1,9 +1,12 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace CniIsolator.Cni.Tests;
 
 public sealed class CniResultTests
 {
+    private static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private const string Host = """{"name":"pmi0123456789ab","mac":"02:00:00:00:00:01"}""";
     private const string Eth0 = """{"name":"eth0","mac":"02:00:00:00:00:02","sandbox":"/run/netns/x"}""";
     private const string Routes = """[{"dst":"0.0.0.0/0","gw":"192.0.2.1"}]""";
@@ -96,7 +99,7 @@ public sealed class CniResultTests
         var merged = Samples.Result.AppendedTo(previous);
         Assert.Equal(["a", "pmi0123456789ab", "eth0"], merged.Interfaces.Select(i => i.Name));
         Assert.Equal([null, null, 2], merged.Ips.Select(ip => ip.Interface));
-        Assert.Equal(Samples.Result.Routes, merged.Routes);
+        Assert.Equal(Samples.Result.Routes.AsEnumerable(), merged.Routes);
         Assert.Equal(merged.Interfaces.Length, (Samples.Result with { Ips = [new("10.0.0.1/8")] }).AppendedTo(previous).Interfaces.Length);
     }
 
@@ -128,6 +131,5 @@ public sealed class CniResultTests
 
     private static CniResult Read(string json) => CniResult.Read(new ConfigValue(JsonDocument.Parse(json).RootElement));
 
-    private static string Compact(byte[] json) => JsonSerializer.Serialize(
-        JsonDocument.Parse(json).RootElement, new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    private static string Compact(byte[] json) => JsonSerializer.Serialize(JsonDocument.Parse(json).RootElement, Relaxed);
 }
