@@ -21,13 +21,25 @@ public sealed class FileLock : IDisposable
     /// <returns>The lock, or null when somebody else still held it at the end of <paramref name="timeout"/>.</returns>
     /// <exception cref="IOException">The file cannot be opened or locked.</exception>
     /// <exception cref="UnauthorizedAccessException">The file cannot be opened for want of permission.</exception>
-    public static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared = false)
+    public static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared = false) =>
+        TryAcquire(path, timeout, shared, PrivateFile.OpenOrCreate);
+
+    /// <summary>
+    /// Locks a directory, which must be there and no symbolic link: for files whose own locks other code takes.
+    /// </summary>
+    /// <returns>The lock, or null when somebody else still held it at the end of <paramref name="timeout"/>.</returns>
+    /// <exception cref="IOException">The directory cannot be opened or locked.</exception>
+    /// <exception cref="UnauthorizedAccessException">The directory cannot be opened for want of permission.</exception>
+    public static FileLock? TryAcquireDirectory(string path, TimeSpan timeout) =>
+        TryAcquire(path, timeout, shared: false, FileCalls.OpenDirectory);
+
+    private static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared, Func<string, SafeFileHandle> open)
     {
         var started = Stopwatch.GetTimestamp();
         var pause = 1;
         while (true)
         {
-            var file = PrivateFile.OpenOrCreate(path);
+            var file = open(path);
             try
             {
                 while (!FileCalls.TryLock(file, path, shared))
@@ -220,6 +232,8 @@ internal static partial class FileCalls
             }
         }
     }
+
+    internal static SafeFileHandle OpenDirectory(string path) => Open(path, ReadOnly)!;
 
     /// <summary>Sets mode 0600 on a file just opened; an umask can only have taken bits away, an operator added some.</summary>
     internal static SafeFileHandle Restricted(SafeFileHandle file, string path)

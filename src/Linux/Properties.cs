@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Versioning;
 
-[assembly: SupportedOSPlatform("linux")]
 [assembly: InternalsVisibleTo("CniIsolator.Netlink")]
 [assembly: InternalsVisibleTo("Linux.Tests")]

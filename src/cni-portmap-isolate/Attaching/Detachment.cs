@@ -1,8 +1,6 @@
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 

@@ -138,7 +138,7 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
             Claims = configuration.Claims,
             Egress = null,
             Ingress = null,
-            HostLoopback = configuration.HostLoopback == Configuration.HostLoopback.Allow ? Ipam.HostLoopback.Allow : Ipam.HostLoopback.Deny,
+            HostLoopback = configuration.HostLoopback,
             Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
             Created = DateTimeOffset.UtcNow,
             CreatorPid = creator.Pid,

@@ -2,7 +2,6 @@ using System.Net;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 using Serilog;

@@ -1,5 +1,4 @@
 using CniIsolator.Linux;
-using CniIsolator.Plugin.Configuration;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
@@ -48,12 +47,9 @@ internal sealed class CommandLog : IDisposable
 
         try
         {
-            if (Path.GetDirectoryName(_path) is { Length: > 0 } directory)
-            {
-                Directory.CreateDirectory(directory);
-            }
-
-            using var turn = FileLock.TryAcquire(_path + ".lock", LockTimeout);
+            var directory = Directory.CreateDirectory(Path.GetDirectoryName(_path) ?? "/");
+            using var turn = FileLock.TryAcquireDirectory(
+                (directory.ResolveLinkTarget(returnFinalTarget: true) ?? directory).FullName, LockTimeout);
             using var file = new LoggerConfiguration()
                 .MinimumLevel.Verbose()
                 .WriteTo.File(_path, outputTemplate: Template, formatProvider: System.Globalization.CultureInfo.InvariantCulture, fileSizeLimitBytes: null)
