@@ -208,16 +208,16 @@ public class RecordFormatTests
     [Fact]
     public void A_process_is_alive_only_with_the_same_start_time()
     {
-        Assert.True(ProcessIdentity.Current.IsAlive);
-        Assert.False((ProcessIdentity.Current with { StartTime = ProcessIdentity.Current.StartTime + 1 }).IsAlive);
-        Assert.False(new ProcessIdentity(-1, 0).IsAlive);
-        Assert.False(Samples.Attachment().Creator.IsAlive);
+        Assert.True(ProcessIdentity.Current.IsAlive());
+        Assert.False((ProcessIdentity.Current with { StartTime = ProcessIdentity.Current.StartTime + 1 }).IsAlive());
+        Assert.False(new ProcessIdentity(-1, 0).IsAlive());
+        Assert.False(Samples.Attachment().Creator.IsAlive());
         using var child = Command.Start("cat");
         var identity = ProcessIdentity.Find(child.Id)!.Value;
-        Assert.True(identity.IsAlive);
+        Assert.True(identity.IsAlive());
         child.StandardInput.Close();
         child.WaitForExit();
-        Assert.False(identity.IsAlive);
+        Assert.False(identity.IsAlive());
     }
 
     // An environment variable is bytes: it has no halves of surrogate pairs.

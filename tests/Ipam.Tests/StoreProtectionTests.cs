@@ -1,4 +1,7 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+
+[assembly: SupportedOSPlatform("linux")]
 
 namespace CniIsolator.Ipam.Tests;
 
@@ -30,7 +33,7 @@ public sealed partial class StoreProtectionTests : StoreTest
         }
         finally
         {
-            umask(previous);
+            _ = umask(previous);
         }
 
         Assert.Equal(OwnerOnly | UnixFileMode.UserExecute, File.GetUnixFileMode(store.StateDir));
@@ -140,7 +143,7 @@ public sealed partial class StoreProtectionTests : StoreTest
         {
             var e = Assert.Throws<StoreException>(use);
             Assert.Contains(store.StateDir, e.Message, StringComparison.Ordinal);
-            Assert.Contains(reason, e.Message, StringComparison.Ordinal);
+            Assert.Contains(reason, e.Message, StringComparison.OrdinalIgnoreCase);
         }
     }
 
