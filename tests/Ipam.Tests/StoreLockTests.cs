@@ -75,6 +75,25 @@ public sealed class StoreLockTests : StoreTest
     }
 
     [Fact]
+    public async Task A_lock_on_a_file_that_lost_its_name_does_not_count()
+    {
+        Write();
+        using var holder = Hold();
+        var waiting = Task.Run(() => Store.Begin(Patience));
+        Assert.True(SpinWait.SpinUntil(() => OpenFiles().Contains(InStore("lock")), Patience));
+        File.Delete(InStore("lock"));
+        var first = Store.Begin(Patience);
+        holder.StandardInput.Close();
+        // The waiter gets the old file's lock, sees that it is worth nothing, and queues up for the new one.
+        Assert.True(SpinWait.SpinUntil(
+            () => waiting.IsCompleted || !OpenFiles().Contains(InStore("lock") + " (deleted)"), Patience));
+        Assert.False(waiting.IsCompleted);
+        first.Dispose();
+        using var second = await waiting.WaitAsync(Patience);
+        holder.WaitForExit();
+    }
+
+    [Fact]
     public void Parallel_allocations_never_overlap()
     {
         const int Threads = 8;
@@ -118,6 +137,18 @@ public sealed class StoreLockTests : StoreTest
         Assert.Equal(slices.Sum(s => s.Count), PortSet.From(slices).Count);
         Assert.DoesNotContain(Names(), name => name.EndsWith(".tmp", StringComparison.Ordinal));
     }
+
+    private static IEnumerable<string?> OpenFiles() => Directory.GetFiles("/proc/self/fd").Select(path =>
+    {
+        try
+        {
+            return new FileInfo(path).LinkTarget;
+        }
+        catch (IOException)
+        {
+            return null; // Closed since the listing.
+        }
+    });
 
     /// <summary>Starts a process that holds the lock until its standard input is closed.</summary>
     private Process Hold()
