@@ -11,7 +11,7 @@ public readonly record struct ProcessIdentity(int Pid, ulong StartTime)
         Find(Environment.ProcessId) ?? new ProcessIdentity(Environment.ProcessId, 0);
 
     /// <summary>Whether this very process still runs; a zombie does not.</summary>
-    public bool IsAlive => Read(Pid) is { Zombie: false } found && found.StartTime == StartTime;
+    public bool IsAlive() => Read(Pid) is { Zombie: false } found && found.StartTime == StartTime;
 
     /// <summary>The process that has this id now, or null.</summary>
     public static ProcessIdentity? Find(int pid) =>

@@ -19,20 +19,25 @@ public static class SliceAllocator
 
     public const int LargestSize = 65536;
 
+    /// <summary>What a container gets where nothing else is configured.</summary>
+    public const int DefaultSize = 1024;
+
     /// <summary>
     /// Chooses a slice. One that was freed is taken only when no other is left, and then the one freed longest ago.
-    /// Otherwise it comes out of the smallest free block that is large enough, so that large blocks stay whole for
-    /// large slices, and among equals from the lowest address.
+    /// Otherwise it comes out of the smallest free block that is large enough, so that small slices fill broken
+    /// blocks before they break whole ones, and among equals from the lowest address. Blocks of
+    /// <paramref name="regularSize"/> and above count as equal: where all slices have that size, it is first fit.
     /// </summary>
     /// <param name="pool">Ports to take slices from.</param>
     /// <param name="size">Number of ports, a power of two from 16 to 65536.</param>
     /// <param name="owned">Ranges that containers own, in the pool or not.</param>
     /// <param name="unusable">Ports that no slice may contain, for instance where processes of the host listen.</param>
     /// <param name="freed">Slices given back before.</param>
+    /// <param name="regularSize">Ports in the slice of an ordinary container of the network: the blocks worth keeping whole.</param>
     /// <returns>The slice, or null when none of this size is free.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is not such a power of two.</exception>
     public static PortRange? Allocate(
-        PortSet pool, int size, IEnumerable<PortRange> owned, PortSet unusable, FreedSlices freed)
+        PortSet pool, int size, IEnumerable<PortRange> owned, PortSet unusable, FreedSlices freed, int regularSize = DefaultSize)
     {
         ValidateSize(size);
         var blocks = FreeBlocks(pool, owned, unusable).Where(block => block.Count >= size);
@@ -43,7 +48,7 @@ public static class SliceAllocator
         {
             for (int begin = block.Begin; begin <= block.End; begin += size)
             {
-                var rank = (lastFreed[begin / size], block.Count, begin);
+                var rank = (lastFreed[begin / size], Math.Min(block.Count, regularSize), begin);
                 if (rank.CompareTo(bestRank) < 0)
                 {
                     bestRank = rank;

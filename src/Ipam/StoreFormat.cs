@@ -79,6 +79,11 @@ public static class StoreFormat
 
             return JsonSerializer.Deserialize(json, type) ?? throw new RecordFormatException("the file says null");
         }
+        catch (JsonException e) when (e.Path is { } path && !e.Message.Contains("Path:", StringComparison.Ordinal))
+        {
+            // The serializer's own messages say where; ours must be told.
+            throw new RecordFormatException($"{path}: {e.Message}", e);
+        }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw new RecordFormatException(e.Message, e);

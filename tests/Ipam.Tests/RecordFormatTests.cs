@@ -1,0 +1,229 @@
+using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace CniIsolator.Ipam.Tests;
+
+public class RecordFormatTests
+{
+    private static string Golden(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Golden", name));
+
+    [Fact]
+    public void Attachment_is_written_as_in_the_golden_file()
+    {
+        Assert.Equal(Golden("attachment.json"), Encoding.UTF8.GetString(StoreFormat.Write(Samples.WithEverything())));
+        Assert.Equal(Samples.WithEverything(), Read(Golden("attachment.json")));
+    }
+
+    [Fact]
+    public void Minimal_attachment_is_written_as_in_the_golden_file()
+    {
+        var minimal = Samples.Attachment() with
+        {
+            State = AttachmentState.Creating,
+            Gateway = null,
+            Egress = null,
+            HostLoopback = HostLoopback.Deny,
+            Args = [],
+            Rebuilt = true,
+        };
+        Assert.Equal(Golden("attachment-minimal.json"), Encoding.UTF8.GetString(StoreFormat.Write(minimal)));
+        Assert.Equal(minimal, Read(Golden("attachment-minimal.json")));
+    }
+
+    [Fact]
+    public void Host_is_written_as_in_the_golden_file()
+    {
+        Assert.Equal(Golden("host.json"), Encoding.UTF8.GetString(StoreFormat.Write(Samples.Host())));
+        Assert.Equal(Samples.Host(), StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host.json"))));
+    }
+
+    [Fact]
+    public void Freed_slices_are_written_as_in_the_golden_file()
+    {
+        var freed = FreedSlices.From([PortRange.Parse("32768-33791"), PortRange.Parse("0-15")]);
+        Assert.Equal(Golden("freed.json"), Encoding.UTF8.GetString(StoreFormat.Write(freed)));
+        Assert.Equal<PortRange>(freed.Ranges.ToArray(), StoreFormat.ReadFreed(StoreFormat.Write(freed)).Ranges.ToArray());
+    }
+
+    [Fact]
+    public void A_list_is_an_array_of_the_same_objects()
+    {
+        var text = Encoding.UTF8.GetString(StoreFormat.Write([Samples.WithEverything()]));
+        Assert.StartsWith("[", text, StringComparison.Ordinal);
+        Assert.Equal("[]\n", Encoding.UTF8.GetString(StoreFormat.Write(new List<Attachment>())));
+        Assert.Equal(
+            string.Concat(Golden("attachment.json").Where(c => !char.IsWhiteSpace(c))),
+            string.Concat(text.Where(c => !char.IsWhiteSpace(c))).TrimStart('[').TrimEnd(']'));
+    }
+
+    [Fact]
+    public void Records_round_trip()
+    {
+        var records =
+            from slice in Gen.Choose(0, 12).SelectMany(log => Gen.Choose(0, (65536 >> (log + 4)) - 1).Select(i =>
+                new PortRange((ushort)(i << (log + 4)), (ushort)((i << (log + 4)) + (16 << log) - 1))))
+            from claims in (from protocol in Gen.Elements(TransportProtocol.Tcp, TransportProtocol.Udp, TransportProtocol.Sctp)
+                            from range in Ports.Ranges
+                            select new PortClaim(protocol, range)).ArrayOf()
+            from slot in Gen.Choose(1, 4095)
+            from state in Gen.Elements(AttachmentState.Creating, AttachmentState.Ready, AttachmentState.Deleting)
+            from inode in ArbMap.Default.GeneratorFor<ulong>()
+            from rate in ArbMap.Default.GeneratorFor<long>()
+            from ticks in Gen.Choose(0, int.MaxValue)
+            from name in ArbMap.Default.GeneratorFor<UnicodeString>()
+            select Samples.Attachment() with
+            {
+                Slice = slice,
+                Claims = claims,
+                Slot = slot,
+                State = state,
+                NetnsInode = inode,
+                Ingress = rate % 3 == 0 ? null : new RateLimit(rate, rate, rate),
+                Created = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.FromHours(2)).AddTicks(ticks),
+                Args = new OrderedDictionary<string, string> { ["Z"] = Sendable(name.Get), ["A"] = "1" },
+            };
+        Prop.ForAll(records.ToArbitrary(), record =>
+        {
+            var read = StoreFormat.ReadAttachment(StoreFormat.Write(record));
+            return read == record && read.Args.SequenceEqual(record.Args) && read.Claims.SequenceEqual(record.Claims)
+                && read.Created == record.Created && read.Slice == record.Slice && read.NetnsInode == record.NetnsInode;
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Fact]
+    public void Unknown_members_are_skipped()
+    {
+        var text = Golden("attachment.json")
+            .Replace("\"version\": 1,", "\"version\": 1, \"later\": {\"a\": [1, {}]},", StringComparison.Ordinal)
+            .Replace("\"begin\": 32768,", "\"begin\": 32768, \"more\": [[]],", StringComparison.Ordinal);
+        Assert.Equal(Samples.WithEverything(), Read(text));
+    }
+
+    [Theory]
+    [InlineData("\"version\": 1", "\"version\": 2", "version 2 is newer than this program, which knows 1")]
+    [InlineData("\"version\": 1", "\"version\": 0", "version 0 is not known")]
+    [InlineData("\"version\": 1", "\"version\": \"1\"", "version")]
+    [InlineData("  \"version\": 1,\n", "", "version")]
+    [InlineData("\"network\": \"shared\"", "\"network\": 1", "network")]
+    [InlineData("\"network\": \"shared\"", "\"network\": null", "network")]
+    [InlineData("  \"network\": \"shared\",\n", "", "network")]
+    [InlineData("  \"creatorPid\": 4711,\n", "", "creatorPid")]
+    [InlineData("  \"ingress\": null,\n", "", "ingress")]
+    [InlineData("\"state\": \"ready\"", "\"state\": \"readi\"", "state")]
+    [InlineData("\"state\": \"ready\"", "\"state\": 1", "state")]
+    [InlineData("\"state\": \"ready\"", "\"state\": \"Ready\"", "state")]
+    [InlineData("\"hostLoopback\": \"allow\"", "\"hostLoopback\": true", "hostLoopback")]
+    [InlineData("\"slot\": 1", "\"slot\": 0", "slot 0")]
+    [InlineData("\"slot\": 1", "\"slot\": 4096", "slot 4096")]
+    [InlineData("\"slot\": 1", "\"slot\": 1.5", "slot")]
+    [InlineData("\"begin\": 32768", "\"begin\": 65536", "0 to 65535")]
+    [InlineData("\"begin\": 32768", "\"begin\": -1", "0 to 65535")]
+    [InlineData("\"begin\": 32768", "\"begin\": \"32768\"", "0 to 65535")]
+    [InlineData("\"begin\": 32768", "\"begin\": 33792", "ends before it begins")]
+    [InlineData("\"begin\": 32768", "\"begin\": 32769", "not an aligned power of two")]
+    [InlineData("\"end\": 33791", "\"end\": 34815", null)] // 2048 ports from 32768: fine
+    [InlineData("\"end\": 33791", "\"end\": 34816", "not an aligned power of two")]
+    [InlineData("\"begin\": 32768,", "", "begin and end")]
+    [InlineData("\"begin\": 31010", "\"begin\": 31020", "ends before it begins")]
+    [InlineData("\"protocol\": \"udp\"", "\"protocol\": \"icmp\"", "icmp")]
+    [InlineData("\"protocol\": \"udp\"", "\"protocol\": 17", "protocol")]
+    [InlineData("\"protocol\": \"udp\",", "", "no protocol")]
+    [InlineData("\"prefixLength\": 24", "\"prefixLength\": 33", "prefixLength 33")]
+    [InlineData("\"mtu\": 1500", "\"mtu\": \"1500\"", "mtu")]
+    [InlineData("\"mtu\": 1500", "\"mtu\": 99999999999", "mtu")]
+    [InlineData("\"netnsInode\": 4026532481", "\"netnsInode\": -1", "netnsInode")]
+    [InlineData("\"CPUS\": \"2\"", "\"CPUS\": 2", "args")]
+    [InlineData("\"CPUS\": \"2\"", "\"CPUS\": null", "CPUS")]
+    [InlineData("\"created\": \"2026", "\"created\": \"yesterday", "created")]
+    [InlineData("\"ceil\": 75000000,", "", "ceil")]
+    [InlineData("}\n}", "}\n", "")]
+    public void A_record_that_cannot_be_trusted_is_refused_with_the_reason(string old, string changed, string? reason)
+    {
+        var lines = Golden("attachment.json");
+        var at = old == "}\n}" ? -1 : lines.IndexOf(old, StringComparison.Ordinal);
+        var text = at < 0 ? lines.TrimEnd()[..^1] : lines[..at] + changed + lines[(at + old.Length)..];
+        if (reason is null)
+        {
+            Read(text);
+            return;
+        }
+
+        var e = Assert.Throws<RecordFormatException>(() => Read(text));
+        Assert.Contains(reason, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0\0\0\0")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("1")]
+    [InlineData("not json")]
+    public void Rubbish_is_refused_as_any_kind_of_record(string text)
+    {
+        var bytes = Encoding.UTF8.GetBytes(text);
+        Assert.Throws<RecordFormatException>(() => StoreFormat.ReadAttachment(bytes));
+        Assert.Throws<RecordFormatException>(() => StoreFormat.ReadHost(bytes));
+        Assert.Throws<RecordFormatException>(() => StoreFormat.ReadFreed(bytes));
+    }
+
+    [Fact]
+    public void Every_truncation_and_every_flipped_byte_is_read_or_refused_but_nothing_else()
+    {
+        var whole = StoreFormat.Write(Samples.WithEverything());
+        for (var length = 0; length < whole.Length - 2; length++)
+        {
+            Assert.Throws<RecordFormatException>(() => StoreFormat.ReadAttachment(whole.AsSpan(0, length)));
+        }
+
+        for (var i = 0; i < whole.Length; i++)
+        {
+            foreach (var mask in new byte[] { 1, 0x20, 0x80, 0xff })
+            {
+                var damaged = whole.ToArray();
+                damaged[i] ^= mask;
+                try
+                {
+                    StoreFormat.ReadAttachment(damaged);
+                }
+                catch (RecordFormatException)
+                {
+                    // The one exception that is allowed.
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Names_of_host_interfaces_fit_and_differ()
+    {
+        // First 12 digits of printf 'net\0id\0eth0' | sha256sum
+        Assert.Equal("pmi" + KnownDigest, new AttachmentKey("net", "id", "eth0").HostInterface);
+        Assert.Equal(15, new AttachmentKey("net", "id", "eth0").HostInterface.Length);
+        Assert.NotEqual(new AttachmentKey("a", "bc", "d").HostInterface, new AttachmentKey("ab", "c", "d").HostInterface);
+    }
+
+    [Fact]
+    public void A_process_is_alive_only_with_the_same_start_time()
+    {
+        Assert.True(ProcessIdentity.Current.IsAlive());
+        Assert.False((ProcessIdentity.Current with { StartTime = ProcessIdentity.Current.StartTime + 1 }).IsAlive());
+        Assert.False(new ProcessIdentity(-1, 0).IsAlive());
+        Assert.False(Samples.Attachment().Creator.IsAlive());
+        using var child = Command.Start("cat");
+        var identity = ProcessIdentity.Find(child.Id)!.Value;
+        Assert.True(identity.IsAlive());
+        child.StandardInput.Close();
+        child.WaitForExit();
+        Assert.False(identity.IsAlive());
+    }
+
+    // An environment variable is bytes: it has no halves of surrogate pairs.
+    private static string Sendable(string text) => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text));
+
+    private const string KnownDigest = "6a7277f1c924";
+
+    private static Attachment Read(string text) => StoreFormat.ReadAttachment(Encoding.UTF8.GetBytes(text));
+}
