@@ -58,7 +58,7 @@ public sealed class FrameTests : IDisposable
 
         wire.Send(Frames.Ethernet(
             MacAddress.Broadcast, _topology.OutMac, Frames.EtherTypeArp, Frames.Arp(1, _topology.OutMac, _topology.OutAddress, default, _topology.HostAddress)));
-        CapturedFrame? reply = wire.WaitFor(frame => frame.View.ArpOperation == 2);
+        CapturedFrame? reply = wire.WaitFor(frame => !frame.Outgoing && frame.View.ArpOperation == 2);
         Assert.NotNull(reply);
         Assert.Equal(_topology.HostMac, reply.View.SourceMac);
     }
