@@ -21,7 +21,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
 
         if (attachment.State == AttachmentState.Creating)
         {
-            return attachment.Creator.IsAlive;
+            return attachment.Creator.IsAlive();
         }
 
         return attachment.HostNetns == hostNetns

@@ -1,0 +1,34 @@
+# Everything from a fresh checkout: `make test` installs what it needs, builds and tests.
+SHELL := /bin/bash
+PROGRAMS := $(notdir $(patsubst %/,%,$(dir $(wildcard src/cni-portmap-*/*.csproj))))
+BINARIES := $(PROGRAMS:%=artifacts/bin/%)
+SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -print) Directory.Build.props Directory.Packages.props global.json
+# Telemetry and first-run messages have no place in a build's output.
+export DOTNET_NOLOGO := 1
+export DOTNET_CLI_TELEMETRY_OPTOUT := 1
+
+.PHONY: build deps deps-extra test demo bench clean
+
+build: $(BINARIES)
+
+$(BINARIES): artifacts/bin/%: $(SOURCES) tests/publish.sh | deps
+	@tests/publish.sh $*
+
+deps:
+	@tests/deps.sh
+
+deps-extra:
+	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp
+
+test: deps build
+	@tests/run.sh
+
+demo: deps deps-extra build
+	dotnet run --project tests/Demo -c Release
+
+bench: deps deps-extra build
+	dotnet run --project tests/Bench -c Release
+
+clean:
+	rm -rf artifacts
+	find src tests -type d \( -name bin -o -name obj -o -name TestResults \) -prune -exec rm -rf {} +

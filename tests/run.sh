@@ -1,0 +1,52 @@
+#!/bin/bash
+# Runs all test projects of the solution one after another, and ends with one line that sums them up.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The tests make network namespaces.
+if [[ $(id -u) -ne 0 ]]; then
+    command -v sudo >/dev/null || { echo "the tests make network namespaces and need root" >&2; exit 1; }
+    exec sudo --preserve-env=PATH,HOME,PORTMAP_PLUGIN,NUGET_PACKAGES,DOTNET_ROOT "$0" "$@"
+fi
+export PATH=$PATH:/usr/sbin:/sbin DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+results=artifacts/test-results
+limit=${TEST_PROJECT_MINUTES:-20}
+rm -rf "$results"
+mkdir -p "$results"
+dotnet build CniIsolator.sln -v q
+
+passed=0 failed=0 skipped=0
+while read -r project; do
+    name=$(basename "$project" .csproj)
+    echo "== $name"
+    status=0
+    timeout --kill-after=30 "${limit}m" dotnet test "$project" --no-build -v q --results-directory "$results" \
+        --logger "trx;LogFileName=$name.trx" --logger "console;verbosity=quiet" </dev/null || status=$?
+    trx=$results/$name.trx
+    counters=$(grep -o '<Counters [^>]*' "$trx" 2>/dev/null || true)
+    count() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<" $counters"; }
+    if [[ -z $counters ]]; then
+        echo "$name: no result (exit code $status)"
+        failed=$((failed + 1))
+        continue
+    fi
+    total=$(count total) good=$(count passed) bad=$(count failed)
+    [[ $total -gt 0 || $status -eq 0 ]] || bad=1
+    # A crash leaves a result without failures behind.
+    if [[ $status -ne 0 && $bad -eq 0 ]]; then
+        echo "$name: ended with exit code $status"
+        bad=1
+    fi
+    unrun=$((total - good - $(count failed)))
+    [[ $unrun -ge 0 ]] || unrun=0
+    if [[ $unrun -gt 0 ]]; then
+        # One element on a line, then the reason that follows a test which was not executed.
+        tr '\n' ' ' <"$trx" | sed 's/<UnitTestResult /\n&/g' | grep 'outcome="NotExecuted"' |
+            sed 's/.*testName="\([^"]*\)".*<Message>\([^<]*\)<.*/skipped: \1: \2/; t; s/.*testName="\([^"]*\)".*/skipped: \1/' || true
+    fi
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + unrun))
+done < <(find tests -name '*.Tests.csproj' | sort)
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 && $((passed)) -gt 0 ]]
