@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 
 namespace CniIsolator.Ipam;
@@ -15,7 +14,7 @@ public readonly record struct AttachmentKey(string Network, string ContainerId, 
         get
         {
             // NUL cannot occur in any of the three, so different keys never join to the same bytes.
-            var digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{Network}\0{ContainerId}\0{IfName}"));
+            var digest = Sha256.Hash(Encoding.UTF8.GetBytes($"{Network}\0{ContainerId}\0{IfName}"));
             return "pmi" + Convert.ToHexStringLower(digest.AsSpan(0, 6));
         }
     }
