@@ -19,7 +19,11 @@ public static class StandardStreams
         try
         {
             // Unbuffered: what was written must have left the process when Write returns.
-            return new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), access, bufferSize: 0);
+            var stream = new FileStream(new SafeFileHandle(descriptor, ownsHandle: false), access, bufferSize: 0);
+
+            // Into a regular file FileStream writes by offset and leaves the descriptor's position behind, so that the
+            // next process on the same file overwrites the reply. A file has no reader to lose; the console's stream will do.
+            return access == FileAccess.Write && stream.CanSeek ? Console.OpenStandardOutput() : stream;
         }
         catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
         {
