@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.Linux;
 using CniIsolator.Plugin.Commands;
 using CniIsolator.Plugin.Configuration;
 using CniIsolator.Plugin.Logging;
@@ -20,6 +21,12 @@ internal sealed class PortmapPlugin : ICniPlugin
     public void CollectGarbage(CniRequest request) => Logged(request, log => CollectGarbageCommand.Run(request, log));
 
     public void Status(CniRequest request) => Logged(request, _ => StatusCommand.Run(request));
+
+    public bool IsOwnNetworkNamespace(string path)
+    {
+        using var own = NetworkNamespace.OpenCurrent();
+        return NetworkNamespace.TryIdentify(path) == own.Identity;
+    }
 
     public void ResultNotDelivered(CniRequest request) => Logged(request, log => AddCommand.Undo(request, log));
 
@@ -45,7 +52,7 @@ internal sealed class PortmapPlugin : ICniPlugin
             var error = Translate(e);
             log.Logger.Error(
                 "{Command:l} network={Network} container={Container} ifname={IfName} netns={Netns} took {Milliseconds:0.0} ms: failed with code {Code}: {Message}; {Details}",
-                request.Command.ToString().ToUpperInvariant(),
+                Name(request.Command),
                 request.Config.Name,
                 request.ContainerId,
                 request.IfName,
@@ -60,12 +67,21 @@ internal sealed class PortmapPlugin : ICniPlugin
 
     private static void Conclude(ILogger log, CniRequest request, long started) => log.Information(
         "{Command:l} network={Network} container={Container} ifname={IfName} netns={Netns} took {Milliseconds:0.0} ms: ok",
-        request.Command.ToString().ToUpperInvariant(),
+        Name(request.Command),
         request.Config.Name,
         request.ContainerId,
         request.IfName,
         request.Netns,
         Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+
+    private static string Name(CniCommand command) => command switch
+    {
+        CniCommand.Add => "ADD",
+        CniCommand.Delete => "DEL",
+        CniCommand.Check => "CHECK",
+        CniCommand.GarbageCollection => "GC",
+        _ => "STATUS",
+    };
 
     /// <summary>The one place where failures get CNI codes.</summary>
     private static CniException Translate(Exception e) => e switch

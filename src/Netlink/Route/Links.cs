@@ -74,9 +74,15 @@ public static class Links
 
     /// <summary>
     /// Puts back MAC, MTU and the administrative state of a link.
-    /// Equivalent to: <c>ip link set dev INDEX up|down address MAC mtu MTU</c>.
+    /// Equivalent to: <c>ip link set dev INDEX up|down [address MAC] mtu MTU</c>.
     /// </summary>
-    public static void Restore(NetlinkBatch batch, int index, MacAddress mac, uint mtu, bool up, string operation)
+    /// <param name="batch">The batch that takes the message.</param>
+    /// <param name="index">The link.</param>
+    /// <param name="mac">Its MAC; null leaves it, for the kernel never takes back the zeros that a loopback begins with.</param>
+    /// <param name="mtu">Bytes.</param>
+    /// <param name="up">Whether it is up.</param>
+    /// <param name="operation">For error messages.</param>
+    public static void Restore(NetlinkBatch batch, int index, MacAddress? mac, uint mtu, bool up, string operation)
     {
         using var message = batch.Message((ushort)RouteMessage.SetLink, MessageFlags.None, operation, Errno.NoSuchDevice);
         message.Structure(new LinkHeader { Index = index, Flags = up ? LinkFlags.Up : LinkFlags.None, Change = LinkFlags.Up });

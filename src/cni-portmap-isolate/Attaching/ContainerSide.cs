@@ -66,7 +66,7 @@ internal static class ContainerSide
 
     /// <summary>
     /// Takes away what <see cref="Build"/> made, apart from the veth, which goes from the host's side. A namespace that
-    /// lives on gets its loopback back as a new one has it.
+    /// lives on gets its loopback back as a new one has it, but for the MAC: the kernel takes no zeros.
     /// </summary>
     public static void Remove()
     {
@@ -85,7 +85,7 @@ internal static class ContainerSide
             }
         }
 
-        Links.Restore(batch, FilterPlaces.Loopback, default, DefaultLoopbackMtu, up: true, "put back the container's loopback");
+        Links.Restore(batch, FilterPlaces.Loopback, null, DefaultLoopbackMtu, up: true, "put back the container's loopback");
         connection.ExecuteOrThrow(batch);
     }
 

@@ -44,7 +44,8 @@ internal sealed class ContainerSnapshot
         {
             using var connection = NetlinkConnection.Open();
             var batch = new NetlinkBatch(256);
-            Netlink.Route.Links.Restore(batch, loopback.Index, loopback.Mac, loopback.Mtu, loopback.IsUp, "put back the container's loopback");
+            Netlink.Route.Links.Restore(
+                batch, loopback.Index, loopback.Mac.IsZero ? null : loopback.Mac, loopback.Mtu, loopback.IsUp, "put back the container's loopback");
             connection.ExecuteOrThrow(batch);
         }
 

@@ -84,9 +84,16 @@ internal static class SharedHostState
         }
 
         RemoveFilters(host, FilterPlaces.Loopback, record.CreatedLoopbackQdisc);
-        var batch = new NetlinkBatch(256);
-        Links.SetMac(batch, FilterPlaces.Loopback, MacAddress.Parse(record.LoopbackMac), "put back the MAC of the host's loopback");
-        host.ExecuteOrThrow(batch);
+        var mac = MacAddress.Parse(record.LoopbackMac);
+
+        // The zeros that a loopback begins with cannot be put back: the kernel refuses them. Nothing depends on them.
+        if (!mac.IsZero)
+        {
+            var batch = new NetlinkBatch(256);
+            Links.SetMac(batch, FilterPlaces.Loopback, mac, "put back the MAC of the host's loopback");
+            host.ExecuteOrThrow(batch);
+        }
+
         foreach (var (name, value) in record.Sysctls)
         {
             if (value.Length > 0 && Sysctl.Read(name) != value)
