@@ -16,10 +16,11 @@ namespace CniIsolator.Plugin.Attaching;
 /// </summary>
 internal sealed class Reservation(Session session, NetworkConfiguration configuration, HostFacts facts, ILogger log)
 {
-    // Each round clears what stood in the way in the last one; more than a few would mean that somebody puts it back.
-    private const int Rounds = 8;
+    // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
+    private const int Rounds = AttachmentSlot.Last;
 
     private readonly List<Listener> _listeners = ListListeners();
+    private HostRecord? _note;
 
     /// <summary>Whether another attachment of this host was ready already, and so the shared tables are there.</summary>
     public bool IsFirst { get; private set; }
@@ -31,22 +32,35 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
         for (var round = 0; round < Rounds; round++)
         {
             var obstacles = TryTake(request, container, out var attachment);
-            if (attachment is not null)
-            {
-                return attachment;
-            }
-
             foreach (var dead in obstacles)
             {
                 log.Information("reclaiming {Ports} of {Attachment}, which is gone", dead.Slice, dead.Key);
                 Detachment.Remove(session, dead);
+            }
+
+            if (attachment is null)
+            {
+                if (obstacles.Count == 0)
+                {
+                    _note = SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString());
+                }
+            }
+            else if (Links.Find(session.Host, attachment.IfIndex) is { } unknown)
+            {
+                Adopt(unknown, attachment);
+            }
+            else
+            {
+                return attachment;
             }
         }
 
         throw new CniException(CniErrorCode.TryAgainLater, "other attachments come and go too fast");
     }
 
-    /// <summary>The record, or the dead attachments that must be cleared away first.</summary>
+    /// <summary>
+    /// The record; or the dead attachments that must be cleared away first; or neither, when the host must be described.
+    /// </summary>
     private List<Attachment> TryTake(CniRequest request, NetworkNamespace container, out Attachment? attachment)
     {
         attachment = null;
@@ -96,7 +110,12 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
         IsFirst = !store.Attachments.Any(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a));
         if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
         {
-            store.WriteHost(SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString()));
+            if (_note is null)
+            {
+                return [];
+            }
+
+            store.WriteHost(_note);
         }
 
         attachment = Compose(request, container, slice, slot);
@@ -112,7 +131,7 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
     private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot)
     {
         var creator = ProcessIdentity.Current;
-        var index = ChooseIndex(slice);
+        var index = IndexOf(slice);
         return new Attachment
         {
             Network = request.Config.Name,
@@ -150,18 +169,28 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
     /// Both ends get an index that follows from the slice, so that a whole batch can be written before the kernel has
     /// made anything. The kernel's own choices count up from 1 and do not come here.
     /// </summary>
-    private int ChooseIndex(PortRange slice)
+    private static int IndexOf(PortRange slice) => 0x706d_0000 | slice.Begin;
+
+    /// <summary>
+    /// The kernel has an interface for this slice and the store has not: the record was lost. It is put together again,
+    /// and the slice left to its owner.
+    /// </summary>
+    private void Adopt(Link unknown, Attachment reserved)
     {
-        const int First = 0x706d_0000;
-        for (var index = First | slice.Begin; index > 0; index += 0x1_0000)
+        var (rebuilt, reason) = RecordRecovery.TryRebuild(
+            session.Host, unknown, facts, session.BootId, session.Namespace.Identity.ToString());
+        using var store = session.Begin();
+        store.Remove(reserved.Key);
+        if (rebuilt is null || store.Find(rebuilt.Key) is not null)
         {
-            if (Links.Find(session.Host, index) is null)
-            {
-                return index;
-            }
+            throw new CniException(
+                CniErrorCode.RolledBack,
+                $"interface {unknown.Name} has the index {unknown.Index} that goes with ports {reserved.Slice}",
+                $"the store does not know it, and it could not be taken in: {reason}");
         }
 
-        throw new CniException(CniErrorCode.RolledBack, $"no interface index is free for ports {slice}");
+        log.Warning("{Interface} had no record; it was rebuilt from the kernel as {Attachment}", unknown.Name, rebuilt.Key);
+        store.Write(rebuilt);
     }
 
     /// <summary>

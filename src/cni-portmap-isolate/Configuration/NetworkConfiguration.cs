@@ -82,7 +82,7 @@ public sealed record NetworkConfiguration
         var ports = PortRanges.Read(top.Member(ConfigurationKeys.Ports)) ?? PortSet.Parse(ConfigurationKeys.DefaultPorts);
         var pool = EphemeralPool.Read(top.Member(ConfigurationKeys.EphemeralPorts), ports);
         var bandwidth = config.RuntimeConfig.ReadBandwidth() ?? new Bandwidth(0, 0, 0, 0);
-        var requests = PortRequests.Collect(config, args, ports);
+        var requests = PortRequests.Collect(config, args, ports, pool);
         return new NetworkConfiguration
         {
             Name = config.Name,

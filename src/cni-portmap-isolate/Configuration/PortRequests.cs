@@ -8,30 +8,38 @@ namespace CniIsolator.Plugin.Configuration;
 /// <summary>The fixed ports a container asks for, from wherever a runtime can say so.</summary>
 internal sealed class PortRequests
 {
-    private readonly PortSet allowed;
-    private readonly SortedDictionary<TransportProtocol, List<PortRange>> wanted = [];
-    private readonly List<RequestedPort> withHostIp = [];
+    private readonly PortSet _allowed;
+    private readonly PortSet _pool;
+    private readonly SortedDictionary<TransportProtocol, List<PortRange>> _wanted = [];
+    private readonly List<RequestedPort> _withHostIp = [];
 
-    private PortRequests(PortSet allowed) => this.allowed = allowed;
+    private PortRequests(PortSet allowed, PortSet pool)
+    {
+        _allowed = allowed;
+        _pool = pool;
+    }
 
     /// <summary>Per protocol, in order, adjacent ports merged.</summary>
     public ImmutableArray<PortClaim> Claims =>
     [
-        .. from protocol in wanted
+        .. from protocol in _wanted
            from range in PortSet.From(protocol.Value).Ranges
            select new PortClaim(protocol.Key, range),
     ];
 
-    public ImmutableArray<RequestedPort> WithHostIp => [.. withHostIp];
+    public ImmutableArray<RequestedPort> WithHostIp => [.. _withHostIp];
 
     /// <summary>
     /// The union of the capability (or, where the runtime sends none, of the static key), of Mesos' port mappings and of
     /// PORTS in CNI_ARGS.
     /// </summary>
-    /// <exception cref="CniException"><see cref="CniErrorCode.InvalidNetworkConfig"/>, naming the entry.</exception>
-    public static PortRequests Collect(CniConfig config, CniArgs args, PortSet allowed)
+    /// <exception cref="CniException">
+    /// <see cref="CniErrorCode.InvalidNetworkConfig"/>, naming the entry; <see cref="CniErrorCode.PortTaken"/> for a
+    /// port of the ephemeral pool, which holds it for whoever gets its slice.
+    /// </exception>
+    public static PortRequests Collect(CniConfig config, CniArgs args, PortSet allowed, PortSet pool)
     {
-        var requests = new PortRequests(allowed);
+        var requests = new PortRequests(allowed, pool);
         var mappings = config.RuntimeConfig.ReadPortMappings();
         if (mappings.Count > 0)
         {
@@ -74,9 +82,10 @@ internal sealed class PortRequests
                 "sctp" => TransportProtocol.Sctp,
                 _ => throw Refuse("has an unknown protocol", "tcp, udp or sctp"),
             };
-            if (!allowed.Contains(port))
+            RefusePooled(protocol, PortRange.Single((ushort)port), $"{key}: {mapping}");
+            if (!_allowed.Contains(port))
             {
-                throw Refuse($"is outside {ConfigurationKeys.Ports}: {allowed}");
+                throw Refuse($"is outside {ConfigurationKeys.Ports}: {_allowed}");
             }
 
             Want(protocol, PortRange.Single((ushort)port));
@@ -92,7 +101,7 @@ internal sealed class PortRequests
 
             if (!address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any))
             {
-                withHostIp.Add(new RequestedPort(protocol, (ushort)port, address, $"{key}: {mapping}"));
+                _withHostIp.Add(new RequestedPort(protocol, (ushort)port, address, $"{key}: {mapping}"));
             }
         }
     }
@@ -111,9 +120,10 @@ internal sealed class PortRequests
 
         foreach (var range in PortRanges.Parse(key, text).Ranges)
         {
-            if (!allowed.Contains(range))
+            RefusePooled(TransportProtocol.Tcp, range, $"{key} \"{text}\"");
+            if (!_allowed.Contains(range))
             {
-                throw ConfigurationKeys.Invalid(key, text, $"has {range}, which is outside {ConfigurationKeys.Ports}: {allowed}");
+                throw ConfigurationKeys.Invalid(key, text, $"has {range}, which is outside {ConfigurationKeys.Ports}: {_allowed}");
             }
 
             Want(TransportProtocol.Tcp, range);
@@ -121,11 +131,22 @@ internal sealed class PortRequests
         }
     }
 
+    private void RefusePooled(TransportProtocol protocol, PortRange range, string source)
+    {
+        if (_pool.Overlaps(range))
+        {
+            throw new CniException(
+                CniErrorCode.PortTaken,
+                $"port {new PortClaim(protocol, range)} is taken",
+                $"the pool {ConfigurationKeys.EphemeralPorts} {_pool} holds it; {source} asks for it");
+        }
+    }
+
     private void Want(TransportProtocol protocol, PortRange range)
     {
-        if (!wanted.TryGetValue(protocol, out var ranges))
+        if (!_wanted.TryGetValue(protocol, out var ranges))
         {
-            wanted.Add(protocol, ranges = []);
+            _wanted.Add(protocol, ranges = []);
         }
 
         ranges.Add(range);
