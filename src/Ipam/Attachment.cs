@@ -110,6 +110,12 @@ public sealed record Attachment
 
     public required HostLoopback HostLoopback { get; init; }
 
+    /// <summary>
+    /// Whether a last filter drops what no other lets the container send; else the host's stack is left to do it.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool DropsUnmatched { get; init; }
+
     /// <summary>The CNI_ARGS that are kept, in the order in which they came.</summary>
     public required OrderedDictionary<string, string> Args { get; init; }
 

@@ -36,6 +36,14 @@ public enum U32Attribute : ushort
     Action = 7, // TCA_U32_ACT
 }
 
+/// <summary>Attributes of bpf filters. Source: linux/pkt_cls.h.</summary>
+public enum BpfAttribute : ushort
+{
+    Program = 6, // TCA_BPF_FD
+    Name = 7, // TCA_BPF_NAME
+    Flags = 8, // TCA_BPF_FLAGS
+}
+
 /// <summary>Flags of a u32 selector. Source: linux/pkt_cls.h.</summary>
 [Flags]
 public enum SelectorFlags : byte
@@ -126,6 +134,7 @@ public static class TcHandle
 /// <summary>Ethernet protocols that filters are made for. Source: linux/if_ether.h.</summary>
 public enum EthernetProtocol : ushort
 {
+    All = 0x0003, // ETH_P_ALL
     InternetProtocol = 0x0800, // ETH_P_IP
     AddressResolution = 0x0806, // ETH_P_ARP
 }

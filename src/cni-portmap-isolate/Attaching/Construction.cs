@@ -10,7 +10,7 @@ namespace CniIsolator.Plugin.Attaching;
 
 /// <summary>Builds the kernel's side of one attachment whose ports are reserved, and takes all of it back on demand.</summary>
 internal sealed class Construction(
-    Session session, Attachment attachment, NetworkNamespace container, ContainerSnapshot before, HostFacts facts)
+    Session session, Attachment attachment, NetworkNamespace container, ContainerSnapshot before, HostFacts facts, BpfProgram? drop)
 {
     private readonly AttachmentPath _path = Session.PathOf(attachment);
     private HashSet<U32Handle> _foreign = [];
@@ -28,7 +28,7 @@ internal sealed class Construction(
             SharedHostState.Ensure(session.Host, facts, _path.HostLoopback);
         }
 
-        var failures = HostSide.Build(session.Host, attachment, _path);
+        var failures = HostSide.Build(session.Host, attachment, _path, drop);
         if (failures.Count == 0)
         {
             return;
@@ -40,7 +40,7 @@ internal sealed class Construction(
         SharedHostState.Ensure(session.Host, facts, _path.HostLoopback);
         ClearStrays();
         HostSide.Clear(session.Host, _path);
-        failures = HostSide.Build(session.Host, attachment, _path);
+        failures = HostSide.Build(session.Host, attachment, _path, drop);
         if (failures.Count > 0)
         {
             throw failures[0].ToException();

@@ -16,14 +16,15 @@ internal static class HostSide
     /// both ends of the veth are up: before that they would swallow packets.
     /// </summary>
     /// <returns>What the kernel refused, by position in <see cref="Compose"/>'s batch.</returns>
-    public static IReadOnlyList<NetlinkFailure> Build(NetlinkConnection host, Attachment attachment, AttachmentPath path)
+    public static IReadOnlyList<NetlinkFailure> Build(
+        NetlinkConnection host, Attachment attachment, AttachmentPath path, BpfProgram? drop)
     {
         foreach (var (name, value) in Sysctls(attachment.HostInterface))
         {
             Sysctl.Write(name, value);
         }
 
-        return host.Execute(Compose(attachment, path));
+        return host.Execute(Compose(attachment, path, drop));
     }
 
     /// <summary>
@@ -70,6 +71,10 @@ internal static class HostSide
         host.ExecuteOrThrow(batch);
         RemoveLink(host, hostInterface);
     }
+
+    /// <summary>Whether the filter that drops what nothing else matched is there.</summary>
+    public static bool HasDrop(NetlinkConnection host, int index) =>
+        U32Filters.ListPriorities(host, index, TcHandle.Ingress).Contains(("bpf", FilterPlaces.DropPriority));
 
     /// <summary>Takes back what <see cref="Build"/> made, but leaves the device.</summary>
     public static void Clear(NetlinkConnection host, AttachmentPath path)
@@ -121,24 +126,32 @@ internal static class HostSide
         }
     }
 
+    private const string DropName = "portmap-drop";
+
     private const string AliasPrefix = "portmap-isolate ";
 
     private const int LongestAlias = 255; // IFALIASZ less its NUL
 
-    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path)
+    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path, BpfProgram? drop)
     {
         var batch = new NetlinkBatch();
         var alias = Alias(attachment.Key);
         Links.SetUp(batch, path.HostEnd, $"set up {attachment.HostInterface}", alias: alias.Length <= LongestAlias ? alias : null);
         Qdiscs.AddClsact(batch, path.HostEnd, $"add clsact to {attachment.HostInterface}");
+        var policing = $"add filters to {attachment.HostInterface}";
         foreach (var filter in SourcePolicing.OnHostEnd(path))
         {
-            U32Filters.Add(batch, filter, $"add filters to {attachment.HostInterface}");
+            U32Filters.Add(batch, filter, policing);
         }
 
         foreach (var filter in Entries(path))
         {
             U32Filters.Add(batch, filter, "add the container's entries");
+        }
+
+        if (drop is not null)
+        {
+            BpfFilters.Add(batch, FilterPlaces.Drop(path.HostEnd), drop.Descriptor, DropName, $"add the last filter to {attachment.HostInterface}");
         }
 
         return batch;
@@ -149,6 +162,6 @@ internal static class HostSide
     {
         var first = 2 + SourcePolicing.OnHostEnd(path).Count();
         var entries = Entries(path).ToList();
-        return [.. failures.Where(f => f.Index >= first && f.Errno == Errno.Exists).Select(f => entries[f.Index - first].Handle)];
+        return [.. failures.Where(f => f.Index >= first && f.Index < first + entries.Count && f.Errno == Errno.Exists).Select(f => entries[f.Index - first].Handle)];
     }
 }

@@ -64,6 +64,7 @@ internal static class RecordRecovery
                 Claims = claims,
                 Egress = null,
                 Ingress = null,
+                DropsUnmatched = HostSide.HasDrop(host, link.Index),
                 HostLoopback = loopback ? HostLoopback.Allow : HostLoopback.Deny,
                 Args = [],
                 Created = DateTimeOffset.UtcNow,

@@ -14,7 +14,8 @@ namespace CniIsolator.Plugin.Attaching;
 /// Gives an attachment its ports: writes the record that reserves them, before anything is made in the kernel.
 /// Decisions are taken under the store's lock, kernel work is done without it.
 /// </summary>
-internal sealed class Reservation(Session session, NetworkConfiguration configuration, HostFacts facts, ILogger log)
+internal sealed class Reservation(
+    Session session, NetworkConfiguration configuration, HostFacts facts, bool dropsUnmatched, ILogger log)
 {
     // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
     private const int Rounds = AttachmentSlot.Last;
@@ -158,6 +159,7 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
             Egress = null,
             Ingress = null,
             HostLoopback = configuration.HostLoopback,
+            DropsUnmatched = dropsUnmatched,
             Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
             Created = DateTimeOffset.UtcNow,
             CreatorPid = creator.Pid,

@@ -25,10 +25,11 @@ internal static class AddCommand
         WarnOfLimits(configuration, log);
 
         var before = container.Run(ContainerSnapshot.Take);
-        var reservation = new Reservation(session, configuration, facts, log);
+        using var drop = BpfProgram.TryLoadDrop();
+        var reservation = new Reservation(session, configuration, facts, drop is not null, log);
         var attachment = reservation.Take(request, container);
         RefuseObstacles(session, attachment, container, before, log);
-        var construction = new Construction(session, attachment, container, before, facts);
+        var construction = new Construction(session, attachment, container, before, facts, drop);
         try
         {
             construction.Build(reservation.IsFirst);

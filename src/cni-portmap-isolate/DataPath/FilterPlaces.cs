@@ -2,7 +2,7 @@ using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Plugin.DataPath;
 
-/// <summary>Where our filters hang. Two priorities, since a priority has one protocol.</summary>
+/// <summary>Where our filters hang. Several priorities, since a priority has one protocol and kind.</summary>
 internal static class FilterPlaces
 {
     /// <summary>The loopback device has this index in every network namespace. Source: LOOPBACK_IFINDEX of net/flow.h.</summary>
@@ -11,11 +11,15 @@ internal static class FilterPlaces
     // Far from the small numbers that people choose, and below the kernel's own choices, which begin at 49152.
     public const ushort ArpPriority = 28781;
     public const ushort InternetPriority = 28782;
+    public const ushort DropPriority = 28783;
 
     /// <summary>The root table of a priority, see <see cref="U32Handle.AsRequested"/>.</summary>
     public const int Root = 0;
 
     public static FilterAttachment Arp(int index) => new(index, TcHandle.Ingress, ArpPriority, EthernetProtocol.AddressResolution);
+
+    /// <summary>What comes after all others, for every protocol.</summary>
+    public static FilterAttachment Drop(int index) => new(index, TcHandle.Ingress, DropPriority, EthernetProtocol.All);
 
     public static FilterAttachment Internet(int index) => new(index, TcHandle.Ingress, InternetPriority, EthernetProtocol.InternetProtocol);
 }

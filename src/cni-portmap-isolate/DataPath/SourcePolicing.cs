@@ -11,7 +11,8 @@ namespace CniIsolator.Plugin.DataPath;
 /// root: from the shared address (or 127.0.0.1) ── owned source port? ── to this host: redirect to the host's loopback
 ///                                                                   └── else: redirect to the master
 /// </code>
-/// Anything else goes up the host's stack on a device without address, forwarding and IPv6, and is dropped there.
+/// Anything else matches nothing, and a last filter drops it. Where the kernel has no BPF for that filter, it goes up the
+/// host's stack on a device without address, forwarding and IPv6, where strict reverse-path filtering drops it.
 /// </summary>
 internal static class SourcePolicing
 {
@@ -19,6 +20,7 @@ internal static class SourcePolicing
     private const int Destinations = 0x701;
     private const int ToHost = 0x702;
     private const int QuotedPorts = 0x703;
+    private const int LaterFragments = 0x704;
 
     // Behind the ICMP header stands the quoted IPv4 header, here without options, then the quoted ports.
     private const int QuotedHeaderAt = 8;
@@ -79,9 +81,11 @@ internal static class SourcePolicing
         filters.Table(Destinations, 1);
         filters.Table(QuotedPorts, 1);
         filters.Table(OwnedPorts, 256);
+        filters.Table(LaterFragments, 1);
         AddToHost(filters, path);
         AddDestinations(filters, path);
         AddOwnedPorts(filters, path);
+        AddLaterFragments(filters, path);
         AddRoot(filters, path);
         return filters;
     }
@@ -161,26 +165,27 @@ internal static class SourcePolicing
             filters.Link(FilterPlaces.Root, 0, 2, owned, PacketKeys.FirstFragment, PacketKeys.Source(InternetAddress.Loopback));
         }
 
-        // Not owned: no later rule may take it.
-        filters.Accept(FilterPlaces.Root, 0, 3, PacketKeys.FirstFragment);
+        // u32 cannot say "not zero": a later fragment has one of the 13 bits of its offset set.
+        for (var bit = 0; bit < 13; bit++)
+        {
+            filters.Link(FilterPlaces.Root, 0, 3 + bit, new U32Link(LaterFragments), new U32Key(1u << bit, 1u << bit, 4));
+        }
+    }
 
-        // Later fragments have no ports; without their first one, which was checked, nobody can use them.
-        filters.Act(
-            FilterPlaces.Root, 0, 4, Mirred.Redirect(FilterPlaces.Loopback), PacketKeys.Source(path.Address), PacketKeys.Destination(path.Address));
+    /// <summary>Later fragments have no ports; without their first one, which was checked, nobody can use them.</summary>
+    private static void AddLaterFragments(FilterList filters, AttachmentPath path)
+    {
+        var loopback = Mirred.Redirect(FilterPlaces.Loopback);
+        filters.Act(LaterFragments, 0, 1, loopback, PacketKeys.Source(path.Address), PacketKeys.Destination(path.Address));
         if (path.HostLoopback)
         {
             filters.Act(
-                FilterPlaces.Root,
-                0,
-                5,
-                Mirred.Redirect(FilterPlaces.Loopback),
-                PacketKeys.Source(InternetAddress.Loopback),
-                PacketKeys.Destination(InternetAddress.Loopback));
+                LaterFragments, 0, 2, loopback, PacketKeys.Source(InternetAddress.Loopback), PacketKeys.Destination(InternetAddress.Loopback));
         }
 
-        filters.Accept(FilterPlaces.Root, 0, 6, PacketKeys.DestinationNet(InternetAddress.Loopback, 0xff00_0000));
+        filters.Accept(LaterFragments, 0, 3, PacketKeys.DestinationNet(InternetAddress.Loopback, 0xff00_0000));
         filters.Act(
-            FilterPlaces.Root, 0, 7, Mirred.Redirect(path.Master), [PacketKeys.Source(path.Address), .. PacketKeys.EthernetSource(path.Mac)]);
+            LaterFragments, 0, 4, Mirred.Redirect(path.Master), [PacketKeys.Source(path.Address), .. PacketKeys.EthernetSource(path.Mac)]);
     }
 
     private static U32Key QuotedProtocol(TransportProtocol protocol) =>

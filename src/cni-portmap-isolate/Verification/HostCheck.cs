@@ -24,6 +24,10 @@ internal static class HostCheck
             LinkCheck.Compare(differences, link, attachment, path.HostEnd);
             CompareSysctls(differences, HostSide.Sysctls(attachment.HostInterface), "host");
             FilterCheck.Compare(differences, host, SourcePolicing.OnHostEnd(path), _ => attachment.HostInterface, exactly: true);
+            if (attachment.DropsUnmatched && !HostSide.HasDrop(host, link.Index))
+            {
+                differences.Add($"last filter on {attachment.HostInterface}", $"bpf at priority {FilterPlaces.DropPriority}, which drops", "none");
+            }
         }
 
         var shared = SharedHostState.All(attachment.MasterIfIndex, path.Address).Concat(HostSide.Entries(path));

@@ -1,0 +1,65 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace CniIsolator.Linux;
+
+/// <summary>A program for the kernel's BPF machine, loaded and held by a descriptor.</summary>
+public sealed unsafe partial class BpfProgram : IDisposable
+{
+    private const int Load = 5; // BPF_PROG_LOAD
+    private const uint TrafficClassifier = 3; // BPF_PROG_TYPE_SCHED_CLS
+
+    // "r0 = 2; exit": the verdict TC_ACT_SHOT for every packet. Source: Documentation/bpf/standardization/instruction-set.rst.
+    private static readonly ulong[] Drop = [0x0000_0002_0000_00b7, 0x0000_0000_0000_0095];
+
+    private readonly SafeFileHandle _handle;
+
+    private BpfProgram(SafeFileHandle handle) => _handle = handle;
+
+    /// <summary>For the attribute that hands the program to a filter. Valid until disposal.</summary>
+    public int Descriptor => (int)_handle.DangerousGetHandle();
+
+    /// <summary>
+    /// A classifier that drops whatever it is given, or null where this kernel has no BPF or does not let us use it.
+    /// Needed since the action made for this, gact, is a module that not every kernel has.
+    /// </summary>
+    public static BpfProgram? TryLoadDrop()
+    {
+        fixed (ulong* instructions = Drop)
+        fixed (byte* license = "Apache-2.0\0"u8)
+        {
+            var attributes = new LoadAttributes
+            {
+                Type = TrafficClassifier,
+                InstructionCount = (uint)Drop.Length,
+                Instructions = (ulong)instructions,
+                License = (ulong)license,
+            };
+            var descriptor = SystemCall(Number, Load, &attributes, (uint)sizeof(LoadAttributes));
+            return descriptor < 0 ? null : new BpfProgram(new SafeFileHandle((nint)descriptor, ownsHandle: true));
+        }
+    }
+
+    public void Dispose() => _handle.Dispose();
+
+    // __NR_bpf; libc has no function of that name.
+    private static nint Number => RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 321 : 280;
+
+    /// <summary>The head of union bpf_attr for BPF_PROG_LOAD, as in the first kernels that had it. Source: linux/bpf.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct LoadAttributes
+    {
+        public uint Type; // prog_type
+        public uint InstructionCount; // insn_cnt
+        public ulong Instructions; // insns
+        public ulong License; // license
+        public uint LogLevel; // log_level
+        public uint LogSize; // log_size
+        public ulong LogBuffer; // log_buf
+        public uint KernelVersion; // kern_version
+        public uint Flags; // prog_flags
+    }
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint command, LoadAttributes* attributes, nuint size);
+}
