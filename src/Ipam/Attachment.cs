@@ -121,7 +121,7 @@ public sealed record Attachment
 
     public required DateTimeOffset Created { get; init; }
 
-    /// <summary>Process that wrote a <see cref="AttachmentState.Creating"/> record.</summary>
+    /// <summary>Process that makes the attachment, or takes it down; of no meaning once the record is ready.</summary>
     public required int CreatorPid { get; init; }
 
     /// <summary>Clock ticks between boot and that process's start: process ids are reused.</summary>

@@ -51,7 +51,7 @@ internal sealed class PortmapPlugin : ICniPlugin
         {
             var error = Translate(e);
             log.Logger.Error(
-                "{Command:l} network={Network} container={Container} ifname={IfName} netns={Netns} took {Milliseconds:0.0} ms: failed with code {Code}: {Message}; {Details}",
+                "{Command:l} network={Network} container={Container} ifname={IfName} netns={Netns} took {Milliseconds:0.0} ms: failed with code {Code}: {Message:l}{Details:l}",
                 Name(request.Command),
                 request.Config.Name,
                 request.ContainerId,
@@ -60,7 +60,7 @@ internal sealed class PortmapPlugin : ICniPlugin
                 Stopwatch.GetElapsedTime(started).TotalMilliseconds,
                 error.Code,
                 error.Message,
-                error.Details);
+                error.Details is null ? "" : "; " + error.Details);
             throw error;
         }
     }

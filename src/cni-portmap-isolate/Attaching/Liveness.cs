@@ -11,7 +11,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
     // The kernel takes a namespace down in the background, some 50 to 80 ms after its last user.
     private static readonly TimeSpan TeardownTime = TimeSpan.FromSeconds(1);
 
-    /// <summary>Whether a record stands for something that is, or that its maker is about to make.</summary>
+    /// <summary>Whether a record stands for something that is, or that a living process is about to make or take down.</summary>
     public bool IsAlive(Attachment attachment)
     {
         if (attachment.BootId != bootId)
@@ -19,7 +19,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return false;
         }
 
-        if (attachment.State == AttachmentState.Creating)
+        if (attachment.State != AttachmentState.Ready)
         {
             return attachment.Creator.IsAlive();
         }
@@ -40,7 +40,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return false;
         }
 
-        if (attachment.State == AttachmentState.Creating || attachment.HostNetns != hostNetns || IsNamespaceAlive(attachment))
+        if (attachment.State != AttachmentState.Ready || attachment.HostNetns != hostNetns || IsNamespaceAlive(attachment))
         {
             return true;
         }

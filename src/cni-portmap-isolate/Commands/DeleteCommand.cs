@@ -42,7 +42,13 @@ internal static class DeleteCommand
             return null;
         }
 
-        attachment = attachment with { State = AttachmentState.Deleting };
+        var deleter = ProcessIdentity.Current;
+        attachment = attachment with
+        {
+            State = AttachmentState.Deleting,
+            CreatorPid = deleter.Pid,
+            CreatorStartTime = deleter.StartTime,
+        };
         store.Write(attachment);
         return attachment;
     }

@@ -10,10 +10,14 @@ namespace CniIsolator.Plugin.Verification;
 /// <summary>Compares the host's side of an attachment with the kernel.</summary>
 internal static class HostCheck
 {
-    public static void Compare(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostFacts facts)
+    public static void Compare(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostFacts? facts)
     {
         var path = Session.PathOf(attachment);
-        CompareMaster(differences, attachment, facts);
+        if (facts is not null)
+        {
+            CompareMaster(differences, attachment, facts);
+        }
+
         CompareSysctls(differences, SharedSysctls(attachment), "host");
         if (Links.Find(host, attachment.HostInterface) is not { } link)
         {
