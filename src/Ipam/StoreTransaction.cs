@@ -10,10 +10,8 @@ public sealed class StoreTransaction : IDisposable
 {
     private readonly StoreDirectory _directory;
     private readonly FileLock _lock;
-    private readonly List<Attachment> _attachments;
-    private readonly List<UnreadableRecord> _unreadable;
-    private HostRecord? _host;
-    private UnreadableRecord? _unreadableHost;
+    private Content? _content;
+    private HostNote? _host;
     private FreedSlices? _freed;
     private bool _disposed;
 
@@ -21,29 +19,58 @@ public sealed class StoreTransaction : IDisposable
     {
         _directory = directory;
         _lock = held;
-        var content = directory.Load();
-        _attachments = [.. content.Attachments];
-        _unreadable = [.. content.Unreadable];
-        _host = content.Host;
-        _unreadableHost = content.UnreadableHost;
     }
 
-    /// <summary>The records, including the changes made in this transaction.</summary>
-    public IReadOnlyList<Attachment> Attachments => _attachments;
+    /// <summary>The records, including the changes made in this transaction. Reads every file, once.</summary>
+    public IReadOnlyList<Attachment> Attachments => Loaded.Attachments;
 
     /// <summary>Files whose content is not a record, set aside or not: ports that they stand for are not known.</summary>
-    public IReadOnlyList<UnreadableRecord> Unreadable => _unreadable;
+    public IReadOnlyList<UnreadableRecord> Unreadable => Loaded.Unreadable;
 
-    public HostRecord? Host => _host;
+    public HostRecord? Host => Note.Record;
 
     /// <summary>Why host.json cannot be read, or null. <see cref="WriteHost"/> sets such a file aside first.</summary>
-    public UnreadableRecord? UnreadableHost => _unreadableHost;
+    public UnreadableRecord? UnreadableHost => Note.Fault;
+
+    private Content Loaded
+    {
+        get
+        {
+            if (_content is null)
+            {
+                var loaded = _directory.Load();
+                _content = new Content([.. loaded.Attachments], [.. loaded.Unreadable]);
+            }
+
+            return _content;
+        }
+    }
+
+    private HostNote Note
+    {
+        get
+        {
+            if (_host is null)
+            {
+                var (record, fault) = _directory.LoadHost();
+                _host = new HostNote(record, fault);
+            }
+
+            return _host;
+        }
+    }
 
     /// <summary>Slices freed before, for the allocator. A freed.json that cannot be read counts as empty.</summary>
     /// <exception cref="StoreException">The file cannot be opened or read.</exception>
     public FreedSlices Freed => _freed ??= _directory.LoadFreed();
 
-    public Attachment? Find(AttachmentKey key) => _attachments.Find(a => a.Key == key);
+    /// <summary>One record, or null when there is none that can be read. Reads no other file.</summary>
+    public Attachment? Find(AttachmentKey key) =>
+        _content is null ? _directory.Find(key) : _content.Attachments.Find(a => a.Key == key);
+
+    /// <summary>Whether some record that can be read is such a one. Reads files only until one is.</summary>
+    public bool Any(Func<Attachment, bool> condition) =>
+        _content is null ? _directory.ReadEach().Any(condition) : _content.Attachments.Any(condition);
 
     /// <summary>Writes a record in the place of the previous one of the same key.</summary>
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
@@ -58,15 +85,20 @@ public sealed class StoreTransaction : IDisposable
 
         var path = _directory.RecordPath(attachment.Key);
         _directory.ReplaceFile(path, StoreFormat.Write(attachment));
-        _unreadable.RemoveAll(u => u.Path == path);
-        var index = _attachments.FindIndex(a => a.Key == attachment.Key);
+        if (_content is null)
+        {
+            return;
+        }
+
+        _content.Unreadable.RemoveAll(u => u.Path == path);
+        var index = _content.Attachments.FindIndex(a => a.Key == attachment.Key);
         if (index < 0)
         {
-            _attachments.Add(attachment);
+            _content.Attachments.Add(attachment);
         }
         else
         {
-            _attachments[index] = attachment;
+            _content.Attachments[index] = attachment;
         }
     }
 
@@ -82,7 +114,7 @@ public sealed class StoreTransaction : IDisposable
         }
 
         StoreDirectory.Delete(_directory.RecordPath(key));
-        _attachments.Remove(attachment);
+        _content?.Attachments.Remove(attachment);
         try
         {
             _freed = Freed.Append(attachment.Slice);
@@ -101,10 +133,10 @@ public sealed class StoreTransaction : IDisposable
     public void RemoveUnreadable(string hostInterface)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        foreach (var record in _unreadable.Where(u => u.HostInterface == hostInterface).ToList())
+        foreach (var record in Loaded.Unreadable.Where(u => u.HostInterface == hostInterface).ToList())
         {
             StoreDirectory.Delete(record.Path);
-            _unreadable.Remove(record);
+            Loaded.Unreadable.Remove(record);
         }
     }
 
@@ -120,8 +152,8 @@ public sealed class StoreTransaction : IDisposable
         }
 
         var aside = record with { Path = StoreDirectory.SetAside(record.Path), IsSetAside = true };
-        _unreadable.Remove(record);
-        _unreadable.Add(aside);
+        Loaded.Unreadable.Remove(record);
+        Loaded.Unreadable.Add(aside);
         return aside;
     }
 
@@ -136,15 +168,14 @@ public sealed class StoreTransaction : IDisposable
             throw new ArgumentException(fault, nameof(host));
         }
 
-        if (_unreadableHost is not null)
+        if (UnreadableHost is { } unreadable)
         {
             // It may be all that is left of the host's own settings; an operator can still look at it.
-            StoreDirectory.SetAside(_unreadableHost.Path);
-            _unreadableHost = null;
+            StoreDirectory.SetAside(unreadable.Path);
         }
 
         _directory.ReplaceFile(_directory.HostPath, StoreFormat.Write(host));
-        _host = host;
+        _host = new HostNote(host, null);
     }
 
     /// <summary>Removes host.json, readable or not. None is fine.</summary>
@@ -153,8 +184,7 @@ public sealed class StoreTransaction : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         StoreDirectory.Delete(_directory.HostPath);
-        _host = null;
-        _unreadableHost = null;
+        _host = new HostNote(null, null);
     }
 
     /// <summary>
@@ -175,4 +205,8 @@ public sealed class StoreTransaction : IDisposable
         _disposed = true;
         _lock.Dispose();
     }
+
+    private sealed record Content(List<Attachment> Attachments, List<UnreadableRecord> Unreadable);
+
+    private sealed record HostNote(HostRecord? Record, UnreadableRecord? Fault);
 }

@@ -22,6 +22,8 @@ internal sealed class Reservation(
 
     private readonly List<Listener> _listeners = ListListeners();
     private HostRecord? _note;
+    private IReadOnlyList<UnreadableRecord> _unreadable = [];
+    private int _examined;
 
     /// <summary>Whether another attachment of this host was ready already, and so the shared tables are there.</summary>
     public bool IsFirst { get; private set; }
@@ -41,7 +43,11 @@ internal sealed class Reservation(
 
             if (attachment is null)
             {
-                if (obstacles.Count == 0)
+                if (_unreadable.Count > 0)
+                {
+                    RebuildUnreadable();
+                }
+                else if (obstacles.Count == 0)
                 {
                     _note = SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString());
                 }
@@ -60,14 +66,21 @@ internal sealed class Reservation(
     }
 
     /// <summary>
-    /// The record; or the dead attachments that must be cleared away first; or neither, when the host must be described.
+    /// The record; or the dead attachments that must be cleared away first; or neither, when unreadable records
+    /// must be looked at, or the host be described.
     /// </summary>
     private List<Attachment> TryTake(CniRequest request, NetworkNamespace container, out Attachment? attachment)
     {
         attachment = null;
-        RebuildUnreadable();
         var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
         using var store = session.Begin();
+        if (store.Unreadable.Count > _examined)
+        {
+            // Each is looked at once for an ADD, without the lock.
+            _unreadable = store.Unreadable;
+            return [];
+        }
+
         if (store.Find(key) is { } existing)
         {
             return session.Liveness.IsAlive(existing)
@@ -201,18 +214,13 @@ internal sealed class Reservation(
     /// </summary>
     private void RebuildUnreadable()
     {
-        IReadOnlyList<UnreadableRecord> unreadable;
-        using (var store = session.Begin())
-        {
-            unreadable = store.Unreadable;
-        }
-
-        foreach (var record in unreadable)
+        foreach (var record in _unreadable)
         {
             if (Links.Find(session.Host, record.HostInterface) is not { } link)
             {
                 if (record.IsSetAside)
                 {
+                    _examined++;
                     continue;
                 }
 
@@ -240,6 +248,8 @@ internal sealed class Reservation(
             writing.RemoveUnreadable(record.HostInterface);
             writing.Write(rebuilt);
         }
+
+        _unreadable = [];
     }
 
     private void RefuseOtherMaster(StoreTransaction store)
