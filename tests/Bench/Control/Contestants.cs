@@ -1,0 +1,77 @@
+using System.Text.Json.Nodes;
+using CniIsolator.Testbed;
+
+namespace CniIsolator.Bench.Control;
+
+/// <summary>The configurations that are compared.</summary>
+internal static class Contestants
+{
+    public const string Own = "cni-portmap-isolate";
+    public const string Ptp = "ptp + host-local";
+    public const string Chain = "ptp + host-local, portmap, bandwidth";
+
+    /// <summary>Where Debian installs the reference plugins.</summary>
+    public const string PeerDirectory = "/usr/lib/cni";
+
+    private const int PortsPerContainer = 3;
+    private const int FirstPort = 31000;
+
+    /// <summary>This project's plugin: an ephemeral slice and three fixed ports for each container.</summary>
+    public static PluginChain OwnPlugin(Topology topology) => new(
+        Own,
+        topology,
+        Path.GetDirectoryName(Testbed.Plugin.DefaultBinary)!,
+        number => [OwnConfiguration(topology, 64, [.. Ports(number)])]);
+
+    /// <summary>One veth and one address for each container, no ports, no masquerading.</summary>
+    public static PluginChain PtpPlugin(Topology topology) => new(Ptp, topology, PeerDirectory, _ => [PtpConfiguration(topology)]);
+
+    /// <summary>The reference plugins' way to what the shared address gives: reachable on three ports of the host, limited rates.</summary>
+    public static PluginChain ReferenceChain(Topology topology) => new(
+        Chain,
+        topology,
+        PeerDirectory,
+        number =>
+        [
+            PtpConfiguration(topology),
+            new JsonObject { ["type"] = "portmap", ["runtimeConfig"] = new JsonObject { ["portMappings"] = Mappings(Ports(number)) } },
+            new JsonObject
+            {
+                ["type"] = "bandwidth",
+                ["runtimeConfig"] = new JsonObject
+                {
+                    ["bandwidth"] = new JsonObject
+                    {
+                        ["ingressRate"] = 1_000_000_000, ["ingressBurst"] = 8_000_000, ["egressRate"] = 1_000_000_000, ["egressBurst"] = 8_000_000,
+                    },
+                },
+            },
+        ]);
+
+    /// <summary>A configuration of this project's plugin whose state lives with the topology.</summary>
+    public static JsonObject OwnConfiguration(Topology topology, int slice, params int[] ports)
+    {
+        JsonObject configuration = new NetworkConfig(topology) { EphemeralPorts = "2048-30719" }.ToJson();
+        configuration["ephemeralPortsPerContainer"] = slice;
+        configuration["runtimeConfig"] = new JsonObject { ["portMappings"] = Mappings(ports) };
+        return configuration;
+    }
+
+    public static IEnumerable<int> Ports(int number) => Enumerable.Range(FirstPort + (number * PortsPerContainer), PortsPerContainer);
+
+    private static JsonArray Mappings(IEnumerable<int> ports) => [.. ports.Select(port =>
+        (JsonNode)new JsonObject { ["hostPort"] = port, ["containerPort"] = port, ["protocol"] = "tcp" })];
+
+    private static JsonObject PtpConfiguration(Topology topology) => new()
+    {
+        ["type"] = "ptp",
+        ["ipMasq"] = false,
+        ["ipam"] = new JsonObject
+        {
+            ["type"] = "host-local",
+            ["subnet"] = "10.99.0.0/16",
+            ["dataDir"] = Path.Combine(topology.StateDirectory, "host-local"),
+            ["routes"] = new JsonArray(new JsonObject { ["dst"] = "0.0.0.0/0" }),
+        },
+    };
+}

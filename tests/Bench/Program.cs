@@ -1,0 +1,25 @@
+using CniIsolator.Bench;
+using CniIsolator.Bench.Control;
+using CniIsolator.Bench.Traffic;
+
+if (Options.Parse(args) is not { } options)
+{
+    Console.Error.WriteLine(Options.Usage);
+    return 2;
+}
+
+Report report = new();
+if (options.Control)
+{
+    report.Add(ControlBench.Run(options));
+}
+
+if (options.Data)
+{
+    report.Add(DataBench.Run(options));
+}
+
+report.Finish();
+Console.Write(report.Markdown);
+Progress.Say($"written to {report.Save()}");
+return 0;
