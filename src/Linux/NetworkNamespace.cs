@@ -24,7 +24,15 @@ public sealed unsafe class NetworkNamespace : IDisposable
     public NamespaceIdentity Identity { get; }
 
     /// <summary>For attributes that name a namespace by descriptor, such as IFLA_NET_NS_FD. Valid until disposal.</summary>
-    public int Descriptor => (int)_handle.DangerousGetHandle();
+    public int Descriptor
+    {
+        get
+        {
+            // The number may by now belong to a file, or to another namespace, that somebody opened since.
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+            return (int)_handle.DangerousGetHandle();
+        }
+    }
 
     /// <summary>Opens the namespace behind a path such as /run/netns/NAME or /proc/PID/ns/net.</summary>
     /// <exception cref="LinuxException">The path cannot be opened.</exception>

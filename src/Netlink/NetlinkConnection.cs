@@ -181,7 +181,8 @@ public sealed class NetlinkConnection : IDisposable
             throw new NetlinkProtocolException("the kernel reports an overrun");
         }
 
-        return header.PortId == _transport.PortId && header.Sequence - first <= last - first;
+        return (ControlMessageType)header.Type != ControlMessageType.Noop
+            && header.PortId == _transport.PortId && header.Sequence - first <= last - first;
     }
 
     private static (Errno Errno, string? Text) ReadError(ReceivedMessage message)

@@ -32,7 +32,14 @@ public sealed unsafe partial class NetlinkSocket : INetlinkTransport
 
     public uint PortId { get; }
 
-    private int Descriptor => (int)_handle.DangerousGetHandle();
+    private int Descriptor
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_handle.IsClosed, this); // The number may have been given to another file.
+            return (int)_handle.DangerousGetHandle();
+        }
+    }
 
     public static NetlinkSocket Open(NetlinkFamily family)
     {

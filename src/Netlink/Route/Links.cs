@@ -1,3 +1,4 @@
+using System.Text;
 using CniIsolator.Linux;
 using CniIsolator.Netlink.Protocol;
 
@@ -166,7 +167,8 @@ public static class Links
 
         if (alias is not null)
         {
-            message.Attribute(LinkAttribute.Alias, alias);
+            // Without NUL: the kernel would count it, refuse 255 characters, and not see an empty text as removal.
+            message.Attribute(LinkAttribute.Alias, Encoding.UTF8.GetBytes(alias));
         }
     }
 

@@ -48,7 +48,7 @@ public static class Neighbours
 
     /// <summary>
     /// Adds a neighbour as stale: used at once, confirmed by the kernel soon after.
-    /// Equivalent to: <c>ip neigh add ADDRESS lladdr MAC dev INDEX nud stale</c>.
+    /// Equivalent to: <c>ip neigh replace ADDRESS lladdr MAC dev INDEX nud stale</c>.
     /// </summary>
     public static void AddStale(NetlinkBatch batch, int index, InternetAddress address, MacAddress mac)
     {
