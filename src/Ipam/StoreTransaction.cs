@@ -10,40 +10,46 @@ public sealed class StoreTransaction : IDisposable
 {
     private readonly StoreDirectory _directory;
     private readonly FileLock _lock;
-    private readonly List<Attachment> _attachments;
-    private readonly List<UnreadableRecord> _unreadable;
-    private HostRecord? _host;
-    private UnreadableRecord? _unreadableHost;
+    private List<Attachment>? _attachments;
+    private List<UnreadableRecord>? _unreadable;
+    private (HostRecord? Host, UnreadableRecord? Fault)? _host;
     private FreedSlices? _freed;
     private bool _disposed;
 
+    // Nothing is read before somebody asks: most transactions are about one record, whatever the number of the others.
     internal StoreTransaction(StoreDirectory directory, FileLock held)
     {
         _directory = directory;
         _lock = held;
-        var content = directory.Load();
-        _attachments = [.. content.Attachments];
-        _unreadable = [.. content.Unreadable];
-        _host = content.Host;
-        _unreadableHost = content.UnreadableHost;
     }
 
     /// <summary>The records, including the changes made in this transaction.</summary>
-    public IReadOnlyList<Attachment> Attachments => _attachments;
+    /// <exception cref="StoreException">A file cannot be read.</exception>
+    public IReadOnlyList<Attachment> Attachments => Load().Attachments;
 
     /// <summary>Files whose content is not a record, set aside or not: ports that they stand for are not known.</summary>
-    public IReadOnlyList<UnreadableRecord> Unreadable => _unreadable;
+    /// <exception cref="StoreException">A file cannot be read.</exception>
+    public IReadOnlyList<UnreadableRecord> Unreadable => Load().Unreadable;
 
-    public HostRecord? Host => _host;
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public HostRecord? Host => (_host ??= _directory.LoadHost()).Host;
 
     /// <summary>Why host.json cannot be read, or null. <see cref="WriteHost"/> sets such a file aside first.</summary>
-    public UnreadableRecord? UnreadableHost => _unreadableHost;
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public UnreadableRecord? UnreadableHost => (_host ??= _directory.LoadHost()).Fault;
 
     /// <summary>Slices freed before, for the allocator. A freed.json that cannot be read counts as empty.</summary>
     /// <exception cref="StoreException">The file cannot be opened or read.</exception>
     public FreedSlices Freed => _freed ??= _directory.LoadFreed();
 
-    public Attachment? Find(AttachmentKey key) => _attachments.Find(a => a.Key == key);
+    /// <exception cref="StoreException">The file cannot be read.</exception>
+    public Attachment? Find(AttachmentKey key) => _attachments is { } loaded ? loaded.Find(a => a.Key == key) : _directory.Find(key);
+
+    /// <summary>Whether there is such a record; reads no further than to the first one.</summary>
+    /// <exception cref="StoreException">A file cannot be read.</exception>
+    public bool Any(Func<Attachment, bool> predicate) => _attachments is { } loaded
+        ? loaded.Any(predicate)
+        : _directory.Records().Any(r => r.Attachment is { } attachment && predicate(attachment));
 
     /// <summary>Writes a record in the place of the previous one of the same key.</summary>
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
@@ -58,7 +64,12 @@ public sealed class StoreTransaction : IDisposable
 
         var path = _directory.RecordPath(attachment.Key);
         _directory.ReplaceFile(path, StoreFormat.Write(attachment));
-        _unreadable.RemoveAll(u => u.Path == path);
+        if (_attachments is null)
+        {
+            return;
+        }
+
+        _unreadable?.RemoveAll(u => u.Path == path);
         var index = _attachments.FindIndex(a => a.Key == attachment.Key);
         if (index < 0)
         {
@@ -82,7 +93,7 @@ public sealed class StoreTransaction : IDisposable
         }
 
         StoreDirectory.Delete(_directory.RecordPath(key));
-        _attachments.Remove(attachment);
+        _attachments?.Remove(attachment);
         try
         {
             _freed = Freed.Append(attachment.Slice);
@@ -101,10 +112,10 @@ public sealed class StoreTransaction : IDisposable
     public void RemoveUnreadable(string hostInterface)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        foreach (var record in _unreadable.Where(u => u.HostInterface == hostInterface).ToList())
+        foreach (var record in Unreadable.Where(u => u.HostInterface == hostInterface).ToList())
         {
             StoreDirectory.Delete(record.Path);
-            _unreadable.Remove(record);
+            _unreadable?.Remove(record);
         }
     }
 
@@ -120,8 +131,8 @@ public sealed class StoreTransaction : IDisposable
         }
 
         var aside = record with { Path = StoreDirectory.SetAside(record.Path), IsSetAside = true };
-        _unreadable.Remove(record);
-        _unreadable.Add(aside);
+        _unreadable?.Remove(record);
+        _unreadable?.Add(aside);
         return aside;
     }
 
@@ -136,15 +147,14 @@ public sealed class StoreTransaction : IDisposable
             throw new ArgumentException(fault, nameof(host));
         }
 
-        if (_unreadableHost is not null)
+        if (UnreadableHost is { } damaged)
         {
             // It may be all that is left of the host's own settings; an operator can still look at it.
-            StoreDirectory.SetAside(_unreadableHost.Path);
-            _unreadableHost = null;
+            StoreDirectory.SetAside(damaged.Path);
         }
 
         _directory.ReplaceFile(_directory.HostPath, StoreFormat.Write(host));
-        _host = host;
+        _host = (host, null);
     }
 
     /// <summary>Removes host.json, readable or not. None is fine.</summary>
@@ -153,8 +163,7 @@ public sealed class StoreTransaction : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         StoreDirectory.Delete(_directory.HostPath);
-        _host = null;
-        _unreadableHost = null;
+        _host = (null, null);
     }
 
     /// <summary>
@@ -167,6 +176,18 @@ public sealed class StoreTransaction : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         _directory.Erase();
         Dispose();
+    }
+
+    private (List<Attachment> Attachments, List<UnreadableRecord> Unreadable) Load()
+    {
+        if (_attachments is null || _unreadable is null)
+        {
+            var content = _directory.Load();
+            _attachments = [.. content.Attachments];
+            _unreadable = [.. content.Unreadable];
+        }
+
+        return (_attachments, _unreadable);
     }
 
     /// <summary>Releases the lock.</summary>

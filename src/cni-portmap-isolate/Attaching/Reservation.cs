@@ -50,9 +50,8 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
     private List<Attachment> TryTake(CniRequest request, NetworkNamespace container, out Attachment? attachment)
     {
         attachment = null;
-        RebuildUnreadable();
         var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
-        using var store = session.Begin();
+        using var store = BeginWithRebuilt();
         if (store.Find(key) is { } existing)
         {
             return session.Liveness.IsAlive(existing)
@@ -164,18 +163,36 @@ internal sealed class Reservation(Session session, NetworkConfiguration configur
         throw new CniException(CniErrorCode.RolledBack, $"no interface index is free for ports {slice}");
     }
 
+    /// <summary>The store, all records read; those that could not be are rebuilt first, without the lock.</summary>
+    private StoreTransaction BeginWithRebuilt()
+    {
+        UnreadableRecord[] unreadable;
+        var store = session.Begin();
+        try
+        {
+            if (store.Unreadable.Count == 0)
+            {
+                (var taken, store) = (store, null);
+                return taken;
+            }
+
+            unreadable = [.. store.Unreadable];
+        }
+        finally
+        {
+            store?.Dispose();
+        }
+
+        RebuildUnreadable(unreadable);
+        return session.Begin();
+    }
+
     /// <summary>
     /// Puts records that cannot be read together again from the kernel. One whose interface is gone owns nothing: it is
     /// set aside and reported, once. One that lives and cannot be rebuilt stops every ADD, since its ports are unknown.
     /// </summary>
-    private void RebuildUnreadable()
+    private void RebuildUnreadable(IEnumerable<UnreadableRecord> unreadable)
     {
-        IReadOnlyList<UnreadableRecord> unreadable;
-        using (var store = session.Begin())
-        {
-            unreadable = store.Unreadable;
-        }
-
         foreach (var record in unreadable)
         {
             if (Links.Find(session.Host, record.HostInterface) is not { } link)

@@ -60,7 +60,7 @@ internal sealed class Session : IDisposable
         using (var store = Begin())
         {
             record = store.Host;
-            if (record is null || store.Attachments.Any(IsOnThisHost) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null))
+            if (record is null || store.Any(IsOnThisHost) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null))
             {
                 return;
             }
@@ -75,7 +75,7 @@ internal sealed class Session : IDisposable
         using (var store = Begin())
         {
             // One that reserved its ports in the meantime relies on the note, and puts everything back itself.
-            if (!store.Attachments.Any(IsOnThisHost))
+            if (!store.Any(IsOnThisHost))
             {
                 store.RemoveHost();
             }
