@@ -16,7 +16,7 @@ public sealed class AttachmentStore
     /// <summary>The directory as an absolute path.</summary>
     public string StateDir => _directory.Path;
 
-    /// <summary>Locks the store, clears up after writers that died, and reads it.</summary>
+    /// <summary>Locks the store and clears up after writers that died. Records are read when they are asked for.</summary>
     /// <param name="timeout">How long to wait for another transaction; zero tries once, <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
     /// <exception cref="StoreBusyException">Another transaction lasted for longer than that.</exception>
     /// <exception cref="StoreException">The directory cannot be made, trusted, locked or read.</exception>

@@ -184,45 +184,33 @@ internal sealed class StoreDirectory
     {
         var attachments = new List<Attachment>();
         var unreadable = new List<UnreadableRecord>();
-        foreach (var name in Names().Order(StringComparer.Ordinal))
+        foreach (var (attachment, fault) in Records())
         {
-            if (RecordName(name) is not { } record || record.Of is HostName or FreedName)
+            if (attachment is not null)
             {
-                continue;
+                attachments.Add(attachment);
             }
-
-            var path = Full(name);
-            try
+            else if (fault is not null)
             {
-                if (ReadFile(path) is not { } content)
-                {
-                    continue;
-                }
-
-                var attachment = StoreFormat.ReadAttachment(content);
-                if (record.IsAside)
-                {
-                    unreadable.Add(new UnreadableRecord(path, record.Of, "set aside earlier", true));
-                }
-                else if (attachment.HostInterface != record.Of)
-                {
-                    unreadable.Add(new UnreadableRecord(
-                        path, record.Of, $"the record is of {attachment.Key} and belongs into {attachment.HostInterface}.json", false));
-                }
-                else
-                {
-                    attachments.Add(attachment);
-                }
-            }
-            catch (RecordFormatException e)
-            {
-                unreadable.Add(new UnreadableRecord(path, record.Of, e.Message, record.IsAside));
+                unreadable.Add(fault);
             }
         }
 
         attachments.Sort(static (a, b) => string.CompareOrdinal(a.Key.ToString(), b.Key.ToString()));
-        var (host, fault) = LoadHost();
-        return new StoreContent(attachments, unreadable, host, fault);
+        var (host, hostFault) = LoadHost();
+        return new StoreContent(attachments, unreadable, host, hostFault);
+    }
+
+    /// <summary>Reads record by record, each when it is asked for: a record, or why it cannot be read, or neither where it vanished.</summary>
+    internal IEnumerable<(Attachment? Attachment, UnreadableRecord? Fault)> Records()
+    {
+        foreach (var name in Names().Order(StringComparer.Ordinal))
+        {
+            if (RecordName(name) is { } record && record.Of is not (HostName or FreedName))
+            {
+                yield return Read(Full(name), record.Of, record.IsAside);
+            }
+        }
     }
 
     /// <summary>Reads one record.</summary>
@@ -270,6 +258,31 @@ internal sealed class StoreDirectory
         }
     }
 
+    private static (Attachment? Attachment, UnreadableRecord? Fault) Read(string path, string of, bool isAside)
+    {
+        try
+        {
+            if (ReadFile(path) is not { } content)
+            {
+                return (null, null);
+            }
+
+            var attachment = StoreFormat.ReadAttachment(content);
+            if (isAside)
+            {
+                return (null, new UnreadableRecord(path, of, "set aside earlier", true));
+            }
+
+            return attachment.HostInterface == of
+                ? (attachment, null)
+                : (null, new UnreadableRecord(path, of, $"the record is of {attachment.Key} and belongs into {attachment.HostInterface}.json", false));
+        }
+        catch (RecordFormatException e)
+        {
+            return (null, new UnreadableRecord(path, of, e.Message, isAside));
+        }
+    }
+
     private static (string Of, bool IsAside)? RecordName(string name)
     {
         if (name.StartsWith('.'))
@@ -297,6 +310,11 @@ internal sealed class StoreDirectory
     /// <summary>The process that writes or wrote .NAME.PID.tmp, or null for any other name.</summary>
     private static int? TemporaryOwner(string name)
     {
+        if (!name.StartsWith('.'))
+        {
+            return null;
+        }
+
         var parts = name.Split('.');
         return parts.Length >= 4 && parts[0].Length == 0 && parts[^1] == "tmp"
             && int.TryParse(parts[^2], NumberStyles.None, CultureInfo.InvariantCulture, out var pid)
@@ -365,6 +383,7 @@ internal sealed class StoreDirectory
         }
     });
 
+<<<<<<< HEAD
     /// <summary>The records that can be read, each file opened when its turn comes.</summary>
     internal IEnumerable<Attachment> ReadEach() =>
         from name in Names()
@@ -374,6 +393,8 @@ internal sealed class StoreDirectory
         where attachment is not null && attachment.HostInterface == record.Value.Of
         select attachment;
 
+=======
+>>>>>>> bench
     internal (HostRecord? Host, UnreadableRecord? Fault) LoadHost()
     {
         try

@@ -60,6 +60,30 @@ public static class StoreFormat
 
     private static byte[] Write<T>(T value, JsonTypeInfo<T> type) => [.. JsonSerializer.SerializeToUtf8Bytes(value, type), (byte)'\n'];
 
+    /// <summary>The number in "version" of the outermost object; null where there is none, which the whole format then reports.</summary>
+    private static long? ReadVersion(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
+        {
+            return null;
+        }
+
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var found = reader.ValueTextEquals("version"u8);
+            reader.Read();
+            if (found)
+            {
+                return reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out var version) ? version : null;
+            }
+
+            reader.Skip();
+        }
+
+        return null;
+    }
+
     private static T Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, int knownVersion)
         where T : class
     {
@@ -71,7 +95,7 @@ public static class StoreFormat
         try
         {
             // First the version alone: a later format may have changed everything else.
-            if (JsonSerializer.Deserialize(json, Json.VersionStamp) is { Version: var version } && version > knownVersion)
+            if (ReadVersion(json) is { } version && version > knownVersion)
             {
                 throw new RecordFormatException(string.Create(
                     CultureInfo.InvariantCulture, $"version {version} is newer than this program, which knows {knownVersion}"));
@@ -91,13 +115,6 @@ public static class StoreFormat
     }
 }
 
-/// <summary>What every format has in common, now and later.</summary>
-internal sealed record VersionStamp
-{
-    [JsonRequired]
-    public int Version { get; init; }
-}
-
 /// <summary>freed.json: ranges as text, one line each, as there may be thousands.</summary>
 internal sealed record FreedDocument
 {
@@ -113,5 +130,4 @@ internal sealed record FreedDocument
 [JsonSerializable(typeof(Attachment[]))]
 [JsonSerializable(typeof(HostRecord))]
 [JsonSerializable(typeof(FreedDocument))]
-[JsonSerializable(typeof(VersionStamp))]
 internal sealed partial class StoreJsonContext : JsonSerializerContext;
