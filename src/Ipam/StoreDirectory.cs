@@ -215,14 +215,14 @@ internal sealed class StoreDirectory
 
     /// <summary>Reads one record.</summary>
     /// <returns>Null when there is none that can be read.</returns>
-    internal Attachment? Find(AttachmentKey key) =>
-        ReadRecord(RecordPath(key)) is { } attachment && attachment.Key == key ? attachment : null;
-
-    private static Attachment? ReadRecord(string path)
+    internal Attachment? Find(AttachmentKey key)
     {
         try
         {
-            return ReadFile(path) is { } content ? StoreFormat.ReadAttachment(content) : null;
+            return ReadFile(RecordPath(key)) is { } content
+                && StoreFormat.ReadAttachment(content) is var attachment && attachment.Key == key
+                ? attachment
+                : null;
         }
         catch (RecordFormatException)
         {
@@ -383,18 +383,6 @@ internal sealed class StoreDirectory
         }
     });
 
-<<<<<<< HEAD
-    /// <summary>The records that can be read, each file opened when its turn comes.</summary>
-    internal IEnumerable<Attachment> ReadEach() =>
-        from name in Names()
-        let record = RecordName(name)
-        where record is { IsAside: false } && record.Value.Of is not (HostName or FreedName)
-        let attachment = ReadRecord(Full(name))
-        where attachment is not null && attachment.HostInterface == record.Value.Of
-        select attachment;
-
-=======
->>>>>>> bench
     internal (HostRecord? Host, UnreadableRecord? Fault) LoadHost()
     {
         try

@@ -10,14 +10,9 @@ public sealed class StoreTransaction : IDisposable
 {
     private readonly StoreDirectory _directory;
     private readonly FileLock _lock;
-<<<<<<< HEAD
-    private Content? _content;
-    private HostNote? _host;
-=======
     private List<Attachment>? _attachments;
     private List<UnreadableRecord>? _unreadable;
     private (HostRecord? Host, UnreadableRecord? Fault)? _host;
->>>>>>> bench
     private FreedSlices? _freed;
     private bool _disposed;
 
@@ -28,46 +23,6 @@ public sealed class StoreTransaction : IDisposable
         _lock = held;
     }
 
-<<<<<<< HEAD
-    /// <summary>The records, including the changes made in this transaction. Reads every file, once.</summary>
-    public IReadOnlyList<Attachment> Attachments => Loaded.Attachments;
-
-    /// <summary>Files whose content is not a record, set aside or not: ports that they stand for are not known.</summary>
-    public IReadOnlyList<UnreadableRecord> Unreadable => Loaded.Unreadable;
-
-    public HostRecord? Host => Note.Record;
-
-    /// <summary>Why host.json cannot be read, or null. <see cref="WriteHost"/> sets such a file aside first.</summary>
-    public UnreadableRecord? UnreadableHost => Note.Fault;
-
-    private Content Loaded
-    {
-        get
-        {
-            if (_content is null)
-            {
-                var loaded = _directory.Load();
-                _content = new Content([.. loaded.Attachments], [.. loaded.Unreadable]);
-            }
-
-            return _content;
-        }
-    }
-
-    private HostNote Note
-    {
-        get
-        {
-            if (_host is null)
-            {
-                var (record, fault) = _directory.LoadHost();
-                _host = new HostNote(record, fault);
-            }
-
-            return _host;
-        }
-    }
-=======
     /// <summary>The records, including the changes made in this transaction.</summary>
     /// <exception cref="StoreException">A file cannot be read.</exception>
     public IReadOnlyList<Attachment> Attachments => Load().Attachments;
@@ -82,21 +37,11 @@ public sealed class StoreTransaction : IDisposable
     /// <summary>Why host.json cannot be read, or null. <see cref="WriteHost"/> sets such a file aside first.</summary>
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public UnreadableRecord? UnreadableHost => (_host ??= _directory.LoadHost()).Fault;
->>>>>>> bench
 
     /// <summary>Slices freed before, for the allocator. A freed.json that cannot be read counts as empty.</summary>
     /// <exception cref="StoreException">The file cannot be opened or read.</exception>
     public FreedSlices Freed => _freed ??= _directory.LoadFreed();
 
-<<<<<<< HEAD
-    /// <summary>One record, or null when there is none that can be read. Reads no other file.</summary>
-    public Attachment? Find(AttachmentKey key) =>
-        _content is null ? _directory.Find(key) : _content.Attachments.Find(a => a.Key == key);
-
-    /// <summary>Whether some record that can be read is such a one. Reads files only until one is.</summary>
-    public bool Any(Func<Attachment, bool> condition) =>
-        _content is null ? _directory.ReadEach().Any(condition) : _content.Attachments.Any(condition);
-=======
     /// <exception cref="StoreException">The file cannot be read.</exception>
     public Attachment? Find(AttachmentKey key) => _attachments is { } loaded ? loaded.Find(a => a.Key == key) : _directory.Find(key);
 
@@ -105,7 +50,6 @@ public sealed class StoreTransaction : IDisposable
     public bool Any(Func<Attachment, bool> predicate) => _attachments is { } loaded
         ? loaded.Any(predicate)
         : _directory.Records().Any(r => r.Attachment is { } attachment && predicate(attachment));
->>>>>>> bench
 
     /// <summary>Writes a record in the place of the previous one of the same key.</summary>
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
@@ -120,29 +64,20 @@ public sealed class StoreTransaction : IDisposable
 
         var path = _directory.RecordPath(attachment.Key);
         _directory.ReplaceFile(path, StoreFormat.Write(attachment));
-<<<<<<< HEAD
-        if (_content is null)
-=======
         if (_attachments is null)
->>>>>>> bench
         {
             return;
         }
 
-<<<<<<< HEAD
-        _content.Unreadable.RemoveAll(u => u.Path == path);
-        var index = _content.Attachments.FindIndex(a => a.Key == attachment.Key);
-=======
         _unreadable?.RemoveAll(u => u.Path == path);
         var index = _attachments.FindIndex(a => a.Key == attachment.Key);
->>>>>>> bench
         if (index < 0)
         {
-            _content.Attachments.Add(attachment);
+            _attachments.Add(attachment);
         }
         else
         {
-            _content.Attachments[index] = attachment;
+            _attachments[index] = attachment;
         }
     }
 
@@ -158,11 +93,7 @@ public sealed class StoreTransaction : IDisposable
         }
 
         StoreDirectory.Delete(_directory.RecordPath(key));
-<<<<<<< HEAD
-        _content?.Attachments.Remove(attachment);
-=======
         _attachments?.Remove(attachment);
->>>>>>> bench
         try
         {
             _freed = Freed.Append(attachment.Slice);
@@ -181,17 +112,10 @@ public sealed class StoreTransaction : IDisposable
     public void RemoveUnreadable(string hostInterface)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-<<<<<<< HEAD
-        foreach (var record in Loaded.Unreadable.Where(u => u.HostInterface == hostInterface).ToList())
-        {
-            StoreDirectory.Delete(record.Path);
-            Loaded.Unreadable.Remove(record);
-=======
         foreach (var record in Unreadable.Where(u => u.HostInterface == hostInterface).ToList())
         {
             StoreDirectory.Delete(record.Path);
             _unreadable?.Remove(record);
->>>>>>> bench
         }
     }
 
@@ -207,13 +131,8 @@ public sealed class StoreTransaction : IDisposable
         }
 
         var aside = record with { Path = StoreDirectory.SetAside(record.Path), IsSetAside = true };
-<<<<<<< HEAD
-        Loaded.Unreadable.Remove(record);
-        Loaded.Unreadable.Add(aside);
-=======
         _unreadable?.Remove(record);
         _unreadable?.Add(aside);
->>>>>>> bench
         return aside;
     }
 
@@ -228,16 +147,6 @@ public sealed class StoreTransaction : IDisposable
             throw new ArgumentException(fault, nameof(host));
         }
 
-<<<<<<< HEAD
-        if (UnreadableHost is { } unreadable)
-        {
-            // It may be all that is left of the host's own settings; an operator can still look at it.
-            StoreDirectory.SetAside(unreadable.Path);
-        }
-
-        _directory.ReplaceFile(_directory.HostPath, StoreFormat.Write(host));
-        _host = new HostNote(host, null);
-=======
         if (UnreadableHost is { } damaged)
         {
             // It may be all that is left of the host's own settings; an operator can still look at it.
@@ -246,7 +155,6 @@ public sealed class StoreTransaction : IDisposable
 
         _directory.ReplaceFile(_directory.HostPath, StoreFormat.Write(host));
         _host = (host, null);
->>>>>>> bench
     }
 
     /// <summary>Removes host.json, readable or not. None is fine.</summary>
@@ -255,11 +163,7 @@ public sealed class StoreTransaction : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         StoreDirectory.Delete(_directory.HostPath);
-<<<<<<< HEAD
-        _host = new HostNote(null, null);
-=======
         _host = (null, null);
->>>>>>> bench
     }
 
     /// <summary>
@@ -292,8 +196,4 @@ public sealed class StoreTransaction : IDisposable
         _disposed = true;
         _lock.Dispose();
     }
-
-    private sealed record Content(List<Attachment> Attachments, List<UnreadableRecord> Unreadable);
-
-    private sealed record HostNote(HostRecord? Record, UnreadableRecord? Fault);
 }

@@ -73,7 +73,6 @@ internal sealed class Reservation(
     {
         attachment = null;
         var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
-<<<<<<< HEAD
         using var store = session.Begin();
         if (store.Unreadable.Count > _examined)
         {
@@ -82,9 +81,6 @@ internal sealed class Reservation(
             return [];
         }
 
-=======
-        using var store = BeginWithRebuilt();
->>>>>>> bench
         if (store.Find(key) is { } existing)
         {
             return session.Liveness.IsAlive(existing)
@@ -212,41 +208,13 @@ internal sealed class Reservation(
         store.Write(rebuilt);
     }
 
-    /// <summary>The store, all records read; those that could not be are rebuilt first, without the lock.</summary>
-    private StoreTransaction BeginWithRebuilt()
-    {
-        UnreadableRecord[] unreadable;
-        var store = session.Begin();
-        try
-        {
-            if (store.Unreadable.Count == 0)
-            {
-                (var taken, store) = (store, null);
-                return taken;
-            }
-
-            unreadable = [.. store.Unreadable];
-        }
-        finally
-        {
-            store?.Dispose();
-        }
-
-        RebuildUnreadable(unreadable);
-        return session.Begin();
-    }
-
     /// <summary>
     /// Puts records that cannot be read together again from the kernel. One whose interface is gone owns nothing: it is
     /// set aside and reported, once. One that lives and cannot be rebuilt stops every ADD, since its ports are unknown.
     /// </summary>
-    private void RebuildUnreadable(IEnumerable<UnreadableRecord> unreadable)
+    private void RebuildUnreadable()
     {
-<<<<<<< HEAD
         foreach (var record in _unreadable)
-=======
-        foreach (var record in unreadable)
->>>>>>> bench
         {
             if (Links.Find(session.Host, record.HostInterface) is not { } link)
             {
