@@ -17,6 +17,9 @@ internal sealed class MesosList(int master, int target, InternetAddress address,
     private const ushort ArpPriority = 100;
     private const ushort InternetPriority = 101;
     private const int Root = 0;
+
+    // What surely fits into a socket's send buffer.
+    private const int LargestBatch = 256;
     private const int Loopback = 1;
 
     /// <summary>Replaces the shared tables in the namespace of the calling thread.</summary>
@@ -24,7 +27,7 @@ internal sealed class MesosList(int master, int target, InternetAddress address,
     public void Install(IReadOnlyList<PortRange> ranges)
     {
         using NetlinkConnection connection = NetlinkConnection.Open();
-        NetlinkBatch batch = new(256 * 1024);
+        NetlinkBatch batch = new();
         Qdiscs.DeleteClsact(batch, master, "remove the shared tables");
         Qdiscs.DeleteClsact(batch, Loopback, "remove the shared tables");
         Qdiscs.AddClsact(batch, master, "add clsact to the master");
@@ -38,6 +41,12 @@ internal sealed class MesosList(int master, int target, InternetAddress address,
             "pass on ARP");
         for (int i = 0; i < ranges.Count; i++)
         {
+            if (batch.Count >= LargestBatch)
+            {
+                connection.ExecuteOrThrow(batch);
+                batch = new();
+            }
+
             U32Key header = new(0x4500_0000, 0x0f00_0000, 0); // no options, so that ports stand at 20
             U32Key port = new(ranges[i].Begin, ranges[i].Mask, 20);
             U32Key[] onMaster =
