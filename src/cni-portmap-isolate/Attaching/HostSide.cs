@@ -74,7 +74,7 @@ internal static class HostSide
 
     /// <summary>Whether the filter that drops what nothing else matched is there.</summary>
     public static bool HasDrop(NetlinkConnection host, int index) =>
-        U32Filters.ListPriorities(host, index, TcHandle.Ingress).Contains(("bpf", FilterPlaces.DropPriority));
+        U32Filters.ListPriorities(host, index, TcHandle.Ingress).Contains(("bpf", FilterPlaces.DropPriority, EthernetProtocol.All));
 
     /// <summary>Takes back what <see cref="Build"/> made, but leaves the device.</summary>
     public static void Clear(NetlinkConnection host, AttachmentPath path)

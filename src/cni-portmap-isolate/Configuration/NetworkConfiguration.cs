@@ -73,7 +73,8 @@ public sealed record NetworkConfiguration
 
     /// <exception cref="CniException">
     /// <see cref="CniErrorCode.InvalidNetworkConfig"/>, the message has key and value; or
-    /// <see cref="CniErrorCode.UnsupportedField"/> for an ipam.type that is not empty.
+    /// <see cref="CniErrorCode.UnsupportedField"/> for an ipam.type that is not empty, or
+    /// <see cref="CniErrorCode.PortTaken"/> for a fixed port inside the pool.
     /// </exception>
     public static NetworkConfiguration From(CniConfig config, CniArgs args)
     {
