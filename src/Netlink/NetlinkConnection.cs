@@ -16,6 +16,9 @@ public sealed class NetlinkConnection : IDisposable
 {
     private const int DumpAttempts = 5;
 
+    // Well below the smallest send buffer in use, net.core.wmem_default, usually 208 KiB.
+    private const int DatagramBytes = 64 * 1024;
+
     // The kernel's dump datagrams are at most 32 KiB; acknowledgements are far smaller.
     private readonly byte[] _buffer = new byte[64 * 1024];
     private readonly INetlinkTransport _transport;
@@ -156,7 +159,20 @@ public sealed class NetlinkConnection : IDisposable
         var first = _sequence + 1;
         _sequence += (uint)batch.Count;
         batch.Seal(first);
-        _transport.Send(batch.Bytes);
+
+        // Cut between messages, because the kernel refuses (EMSGSIZE) what is longer than the socket's send buffer.
+        var begin = 0;
+        for (var i = 1; i <= batch.Count; i++)
+        {
+            var end = i < batch.Count ? batch.Entries[i].Start : batch.Length;
+            var next = i + 1 < batch.Count ? batch.Entries[i + 1].Start : batch.Length;
+            if (i == batch.Count || next - begin > DatagramBytes)
+            {
+                _transport.Send(batch.Bytes[begin..end]);
+                begin = end;
+            }
+        }
+
         return first;
     }
 

@@ -4,7 +4,7 @@ using CniIsolator.Linux;
 namespace CniIsolator.Netlink.Protocol;
 
 /// <summary>
-/// Messages that go to the kernel in one sendmsg. The kernel works through all of them, also behind one that fails.
+/// Messages that go to the kernel together, in as few datagrams as its buffers allow. The kernel works through all of them, also behind one that fails.
 /// </summary>
 public sealed class NetlinkBatch
 {

@@ -62,8 +62,8 @@ public static class Listeners
     private const byte Tcp = 6; // IPPROTO_TCP
     private const byte Udp = 17; // IPPROTO_UDP
     private const byte Sctp = 132; // IPPROTO_SCTP
-    private const uint Listening = 1 << 10; // TCP_LISTEN
-    private const uint Unconnected = 1 << 7; // TCP_CLOSE, the state of a UDP socket that is only bound
+    private const uint Listening = 1 << 10; // 1 << TCP_LISTEN
+    private const uint Unconnected = 1 << 7; // 1 << TCP_CLOSE, the state of a UDP socket that is only bound
 
     /// <summary>
     /// TCP and SCTP listeners and bound UDP sockets of both address families: an IPv6 socket takes IPv4 packets too
