@@ -73,7 +73,8 @@ public sealed record NetworkConfiguration
 
     /// <exception cref="CniException">
     /// <see cref="CniErrorCode.InvalidNetworkConfig"/>, the message has key and value; or
-    /// <see cref="CniErrorCode.UnsupportedField"/> for an ipam.type that is not empty.
+    /// <see cref="CniErrorCode.UnsupportedField"/> for an ipam.type that is not empty, or
+    /// <see cref="CniErrorCode.PortTaken"/> for a fixed port inside the pool.
     /// </exception>
     public static NetworkConfiguration From(CniConfig config, CniArgs args)
     {
@@ -82,7 +83,7 @@ public sealed record NetworkConfiguration
         var ports = PortRanges.Read(top.Member(ConfigurationKeys.Ports)) ?? PortSet.Parse(ConfigurationKeys.DefaultPorts);
         var pool = EphemeralPool.Read(top.Member(ConfigurationKeys.EphemeralPorts), ports);
         var bandwidth = config.RuntimeConfig.ReadBandwidth() ?? new Bandwidth(0, 0, 0, 0);
-        var requests = PortRequests.Collect(config, args, ports);
+        var requests = PortRequests.Collect(config, args, ports, pool);
         return new NetworkConfiguration
         {
             Name = config.Name,

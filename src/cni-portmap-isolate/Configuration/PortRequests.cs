@@ -9,10 +9,11 @@ namespace CniIsolator.Plugin.Configuration;
 internal sealed class PortRequests
 {
     private readonly PortSet allowed;
+    private readonly PortSet pool;
     private readonly SortedDictionary<TransportProtocol, List<PortRange>> wanted = [];
     private readonly List<RequestedPort> withHostIp = [];
 
-    private PortRequests(PortSet allowed) => this.allowed = allowed;
+    private PortRequests(PortSet allowed, PortSet pool) => (this.allowed, this.pool) = (allowed, pool);
 
     /// <summary>Per protocol, in order, adjacent ports merged.</summary>
     public ImmutableArray<PortClaim> Claims =>
@@ -28,10 +29,13 @@ internal sealed class PortRequests
     /// The union of the capability (or, where the runtime sends none, of the static key), of Mesos' port mappings and of
     /// PORTS in CNI_ARGS.
     /// </summary>
-    /// <exception cref="CniException"><see cref="CniErrorCode.InvalidNetworkConfig"/>, naming the entry.</exception>
-    public static PortRequests Collect(CniConfig config, CniArgs args, PortSet allowed)
+    /// <exception cref="CniException">
+    /// <see cref="CniErrorCode.InvalidNetworkConfig"/>, naming the entry; <see cref="CniErrorCode.PortTaken"/> for a port
+    /// of the pool.
+    /// </exception>
+    public static PortRequests Collect(CniConfig config, CniArgs args, PortSet allowed, PortSet pool)
     {
-        var requests = new PortRequests(allowed);
+        var requests = new PortRequests(allowed, pool);
         var mappings = config.RuntimeConfig.ReadPortMappings();
         if (mappings.Count > 0)
         {
@@ -76,6 +80,7 @@ internal sealed class PortRequests
             };
             if (!allowed.Contains(port))
             {
+                RefuseOfPool(new PortClaim(protocol, PortRange.Single((ushort)port)).ToString(), port);
                 throw Refuse($"is outside {ConfigurationKeys.Ports}: {allowed}");
             }
 
@@ -113,11 +118,28 @@ internal sealed class PortRequests
         {
             if (!allowed.Contains(range))
             {
+                if (pool.Intersect(PortSet.From(range)) is { IsEmpty: false } common)
+                {
+                    RefuseOfPool(range.ToString(), common.Ranges[0].Begin);
+                }
+
                 throw ConfigurationKeys.Invalid(key, text, $"has {range}, which is outside {ConfigurationKeys.Ports}: {allowed}");
             }
 
             Want(TransportProtocol.Tcp, range);
             Want(TransportProtocol.Udp, range);
+        }
+    }
+
+    /// <summary>A port of the pool has an owner, the containers that are still to come, so it is taken rather than wrong.</summary>
+    private void RefuseOfPool(string ports, int port)
+    {
+        if (pool.Contains(port))
+        {
+            throw new CniException(
+                CniErrorCode.PortTaken,
+                $"port {ports} is taken",
+                $"the pool {ConfigurationKeys.EphemeralPorts} \"{pool}\" owns it; fixed ports come from {ConfigurationKeys.Ports} \"{allowed}\"");
         }
     }
 
