@@ -82,16 +82,17 @@ public static class U32Filters
     }
 
     /// <summary>
-    /// Kind and priority of every filter on a hook: to tell whether somebody else uses it.
+    /// Kind, priority and protocol of every filter on a hook: to tell whether somebody else uses it.
     /// Equivalent to: <c>tc filter show dev INDEX parent PARENT</c>.
     /// </summary>
-    public static List<(string Kind, ushort Priority)> ListPriorities(NetlinkConnection connection, int index, uint parent)
+    public static List<(string Kind, ushort Priority, EthernetProtocol Protocol)> ListPriorities(NetlinkConnection connection, int index, uint parent)
     {
-        var found = new List<(string Kind, ushort Priority)>();
+        var found = new List<(string Kind, ushort Priority, EthernetProtocol Protocol)>();
         Dump(
             connection,
             new FilterAttachment(index, parent, 0, 0),
-            (header, kind, _) => found.Add((kind, (ushort)(header.Info >> 16))),
+            (header, kind, _) => found.Add((
+                kind, (ushort)(header.Info >> 16), (EthernetProtocol)(ushort)IPAddress.NetworkToHostOrder((short)header.Info))),
             found.Clear);
         return [.. found.Distinct()];
     }

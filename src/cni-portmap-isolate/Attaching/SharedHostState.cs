@@ -24,6 +24,8 @@ internal static class SharedHostState
     /// <summary>Likewise for 127.0.0.1, which is otherwise refused even on the loopback once its route is gone.</summary>
     public const string RouteLocalnet = "net/ipv4/conf/lo/route_localnet";
 
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
+
     // A foreign object in the way of a table or node is told from our own by listing, see Verify in the callers;
     // ENOSPC is how u32 says that a node number of the root table is in use.
     private static readonly Errno[] AlreadyThere = [Errno.Exists, Errno.NoSpace];
@@ -105,31 +107,80 @@ internal static class SharedHostState
 
     private static void RemoveFilters(NetlinkConnection host, int index, bool ownQdisc)
     {
-        var batch = new NetlinkBatch();
-        var foreign = U32Filters.ListPriorities(host, index, TcHandle.Ingress)
-            .Exists(f => f.Priority is not (FilterPlaces.ArpPriority or FilterPlaces.InternetPriority))
-            || U32Filters.ListPriorities(host, index, TcHandle.Egress).Count > 0;
-        if (ownQdisc && !foreign)
+        FilterAttachment[] places = [FilterPlaces.Arp(index), FilterPlaces.Internet(index)];
+        var found = U32Filters.ListPriorities(host, index, TcHandle.Ingress);
+        var ours = places.Where(p => found.Contains(("u32", p.Priority, p.Protocol))).ToList();
+        var foreign = found.Count > ours.Count
+            || U32Filters.ListPriorities(host, index, TcHandle.Egress).Count > 0
+            || ours.Exists(p => Strangers(host, p, U32Filters.List(host, p)).Count > 0);
+        if (!ownQdisc || foreign)
         {
-            Qdiscs.DeleteClsact(batch, index, "remove clsact");
-            host.ExecuteOrThrow(batch);
+            ours.ForEach(place => RemovePlace(host, place));
             return;
         }
 
-        // Tables live on under another owner's u32 filters of the same hook, so each goes by itself: nodes first,
-        // for the kernel keeps a table that is linked to.
-        foreach (var place in (FilterAttachment[])[FilterPlaces.Arp(index), FilterPlaces.Internet(index)])
-        {
-            var filters = U32Filters.List(host, place);
-            foreach (var filter in filters.OrderBy(f => f is U32Table))
-            {
-                U32Filters.Delete(batch, place, filter.Handle, "remove the shared filters");
-            }
+        var batch = new NetlinkBatch();
+        Qdiscs.DeleteClsact(batch, index, "remove clsact");
+        host.ExecuteOrThrow(batch);
+    }
 
-            U32Filters.DeletePriority(batch, place, "remove the shared filters");
+    /// <summary>
+    /// Tables live on under another owner's u32 filters of the same hook, so each goes by itself: nodes first, for the
+    /// kernel keeps a table that is linked to. What somebody else put among ours stays, with its table.
+    /// </summary>
+    private static void RemovePlace(NetlinkConnection host, FilterAttachment place)
+    {
+        var filters = U32Filters.List(host, place);
+        var strangers = Strangers(host, place, filters);
+        var nodes = new NetlinkBatch();
+        foreach (var node in filters.OfType<U32Node>().Except(strangers))
+        {
+            U32Filters.Delete(nodes, place, node.Handle, "remove the shared filters");
         }
 
-        host.ExecuteOrThrow(batch);
+        host.ExecuteOrThrow(nodes);
+        RemoveTables(host, place, [.. filters.OfType<U32Table>().Where(t => !strangers.Exists(s => s.Handle.Table == t.Handle.Table))]);
+        if (strangers.Count == 0)
+        {
+            var last = new NetlinkBatch(256);
+            U32Filters.DeletePriority(last, place, "remove the shared filters");
+            host.ExecuteOrThrow(last);
+        }
+    }
+
+    /// <summary>
+    /// The kernel counts a deleted node's link to a table until no packet can be on its way through it any more, and
+    /// calls the table busy meanwhile. One that stays busy is linked to by somebody else, and is left to them.
+    /// </summary>
+    private static void RemoveTables(NetlinkConnection host, FilterAttachment place, List<U32Table> tables) => SpinWait.SpinUntil(
+        () =>
+        {
+            var batch = new NetlinkBatch();
+            foreach (var table in tables)
+            {
+                U32Filters.Delete(batch, place, table.Handle, "remove the shared tables");
+            }
+
+            var failures = host.Execute(batch);
+            if (failures.FirstOrDefault(f => f.Errno != Errno.Busy) is { } failure)
+            {
+                throw failure.ToException();
+            }
+
+            tables = [.. failures.Select(f => tables[f.Index])];
+            return tables.Count == 0;
+        },
+        LongestDelay);
+
+    /// <summary>Nodes that are not of the shared filters and lead to a device that exists: the last container's have gone.</summary>
+    private static List<U32Node> Strangers(NetlinkConnection host, FilterAttachment place, List<U32Filter> filters)
+    {
+        var shared = All(place.Index, InternetAddress.Loopback).Where(f => f.At == place).Select(f => f.Handle).ToHashSet();
+        return
+        [
+            .. filters.OfType<U32Node>().Where(n =>
+                !shared.Contains(n.Handle.AsRequested) && n.Action is { Target: not 0 } action && Links.Find(host, action.Target) is not null),
+        ];
     }
 
     private static bool HasFilterQdisc(NetlinkConnection host, Link master)
