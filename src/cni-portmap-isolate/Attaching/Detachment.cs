@@ -1,5 +1,6 @@
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
+using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.Plugin.Attaching;
@@ -15,6 +16,12 @@ internal static class Detachment
     {
         if (session.IsOnThisHost(attachment))
         {
+            if (attachment.Rebuilt && Links.Find(session.Host, attachment.HostInterface) is { } link)
+            {
+                // Nobody knows any more which namespace it was made in, so the other end has to tell.
+                RemoveFarSide(attachment.Key, link, netns);
+            }
+
             HostSide.Remove(session.Host, Session.PathOf(attachment), attachment.HostInterface);
             RemoveContainerSide(attachment, netns);
         }
@@ -31,11 +38,15 @@ internal static class Detachment
     /// Removes what a key stands for when there is no record, or none that can be read: the veth's name follows from
     /// the key, and the entries are those that lead to it.
     /// </summary>
-    public static void RemoveWithoutRecord(Session session, AttachmentKey key)
+    /// <param name="session">The command's session.</param>
+    /// <param name="key">Whose.</param>
+    /// <param name="netns">Path to the container's namespace, if the runtime gave one.</param>
+    public static void RemoveWithoutRecord(Session session, AttachmentKey key, string netns = "")
     {
         if (Links.Find(session.Host, key.HostInterface) is { } link)
         {
             HostSide.RemoveEntriesTo(session.Host, Links.List(session.Host).Select(l => l.Index).Where(i => i != link.Index), link.Index);
+            RemoveFarSide(key, link, netns);
             HostSide.RemoveLink(session.Host, key.HostInterface);
         }
 
@@ -50,6 +61,32 @@ internal static class Detachment
         }
 
         session.RemoveSharedStateIfUnused();
+    }
+
+    /// <summary>Cleans the namespace only if it is the one that holds the veth's other end: the path is all that is known of it.</summary>
+    private static void RemoveFarSide(AttachmentKey key, Link hostEnd, string netns)
+    {
+        if (netns.Length == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            using var container = NetworkNamespace.Open(netns);
+            container.Run(() =>
+            {
+                using var connection = NetlinkConnection.Open();
+                if (Links.Find(connection, key.IfName) is { Kind: "veth" } end && end.Index == hostEnd.PeerIndex && end.PeerIndex == hostEnd.Index)
+                {
+                    ContainerSide.Remove();
+                }
+            });
+        }
+        catch (IOException)
+        {
+            // The namespace has gone, and everything in it.
+        }
     }
 
     private static void RemoveContainerSide(Attachment attachment, string netns)

@@ -24,7 +24,7 @@ internal static class DeleteCommand
         }
         else
         {
-            Detachment.RemoveWithoutRecord(session, key);
+            Detachment.RemoveWithoutRecord(session, key, request.Netns);
         }
     }
 
