@@ -2,6 +2,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.DataPath;
 
@@ -24,6 +25,7 @@ internal static class HostCheck
             LinkCheck.Compare(differences, link, attachment, path.HostEnd);
             CompareSysctls(differences, HostSide.Sysctls(attachment.HostInterface), "host");
             FilterCheck.Compare(differences, host, SourcePolicing.OnHostEnd(path), _ => attachment.HostInterface, exactly: true);
+            CompareOtherPriorities(differences, host, link);
         }
 
         var shared = SharedHostState.All(attachment.MasterIfIndex, path.Address).Concat(HostSide.Entries(path));
@@ -39,6 +41,18 @@ internal static class HostCheck
             if (Sysctl.Read(name) is { } found)
             {
                 differences.Compare($"{place} sysctl {name}", value, found);
+            }
+        }
+    }
+
+    /// <summary>A filter before the policing ones would let the container send whatever it likes.</summary>
+    private static void CompareOtherPriorities(DifferenceList differences, NetlinkConnection host, Link link)
+    {
+        foreach (var (kind, priority, _) in U32Filters.ListPriorities(host, link.Index, TcHandle.Ingress))
+        {
+            if (priority is not (FilterPlaces.ArpPriority or FilterPlaces.InternetPriority))
+            {
+                differences.Add($"filters of priority {priority} on {link.Name}", "none", kind);
             }
         }
     }
