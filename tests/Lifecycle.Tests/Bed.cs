@@ -51,7 +51,9 @@ public sealed class Bed : IDisposable
     public Namespace Container()
     {
         Namespace made = Net.AddContainerNamespace();
-        made.Ip("link set lo address 02:00:00:00:00:0c");
+
+        // Once up, it keeps its queue and its address for ever.
+        made.IpBatch("link set lo address 02:00:00:00:00:0c", "link set lo up", "link set lo down");
         return made;
     }
 
@@ -87,7 +89,7 @@ public sealed class Bed : IDisposable
     /// <summary>Nothing of any attachment is left on the host.</summary>
     public void AssertClean()
     {
-        Assert.Equal("", Before.Diff(KernelState.Snapshot(Host)));
+        Unchanged(Before, Host);
         Assert.Empty(Records);
         Assert.False(File.Exists(Path.Combine(Store, "host.json")), "host.json is left");
     }
@@ -124,6 +126,13 @@ public sealed class Bed : IDisposable
         Assert.True(result.ErrorCode == code && result.ExitCode == 1, $"expected code {code}: {result}");
         Assert.False(string.IsNullOrEmpty(result.ErrorMessage));
         Says($"{result.ErrorMessage}; {result.ErrorDetails}", parts);
+    }
+
+    /// <summary>The namespace is as it was.</summary>
+    public static void Unchanged(KernelState before, Namespace place)
+    {
+        string difference = before.Diff(KernelState.Snapshot(place));
+        Assert.True(difference.Length == 0, $"{place} has changed:\n{difference}");
     }
 
     public static void Says(string? text, params string[] parts)

@@ -116,7 +116,7 @@ public sealed class CheckTests
     {
         using Bed bed = new();
         Namespace container = bed.Added("c1", 31005);
-        Bed.Fails(bed.Plugin.Check(container, "c1", config: bed.Config.WithPorts(31005, 31006)), 106, "ports", "expected tcp/31006", "tcp/31005");
+        Bed.Fails(bed.Plugin.Check(container, "c1", config: bed.Config.WithPorts(31005, 31008)), 106, "ports", "expected tcp/31008", "tcp/31005");
         bed.Plugin.Check(container, "c1", config: bed.Config.WithPorts(31005)).Require();
     }
 

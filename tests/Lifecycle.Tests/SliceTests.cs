@@ -54,8 +54,8 @@ public sealed class SliceTests
         KernelState host = KernelState.Snapshot(bed.Host);
         KernelState inside = KernelState.Snapshot(third);
         Bed.Fails(bed.Plugin.Add(third, "c3"), 100, "ephemeralPorts", "16384-18431", "1024");
-        Assert.Equal("", host.Diff(KernelState.Snapshot(bed.Host)));
-        Assert.Equal("", inside.Diff(KernelState.Snapshot(third)));
+        Bed.Unchanged(host, bed.Host);
+        Bed.Unchanged(inside, third);
         Assert.Equal(2, bed.Records.Length);
         bed.Plugin.Status().Require();
         bed.Plugin.Del(first, "c1").Require();
@@ -155,7 +155,7 @@ public sealed class SliceTests
         bed.Host.TcBatch("qdisc del dev eth0 clsact", "qdisc del dev lo clsact");
         bed.Host.Ip("link set lo address 02:00:00:00:00:0a");
         bed.Host.Sysctls(("net/ipv4/conf/lo/accept_local", "0"), ("net/ipv4/conf/lo/route_localnet", "0"));
-        Assert.Equal("", bed.Before.Diff(KernelState.Snapshot(bed.Host)));
+        Bed.Unchanged(bed.Before, bed.Host);
 
         Namespace container = bed.Added("c2", 31005);
         Assert.Equal(16384, bed.Slice("c2").Begin);
