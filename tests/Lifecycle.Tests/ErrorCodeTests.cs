@@ -14,7 +14,6 @@ public sealed class ErrorCodeTests : IDisposable
     [Theory]
     [InlineData("9.0.0")]
     [InlineData("1.1")]
-    [InlineData("")]
     public void Code_1_for_a_version_that_nobody_knows(string version) =>
         Refused(_bed.Config with { CniVersion = version }, 1, "incompatible CNI versions", version);
 
@@ -45,7 +44,7 @@ public sealed class ErrorCodeTests : IDisposable
     [InlineData("")]
     [InlineData("{")]
     [InlineData("[]")]
-    [InlineData("null")]
+    [InlineData("7")]
     public void Code_6_for_what_is_no_configuration(string input)
     {
         PluginCall call = _bed.Plugin.Attachment("ADD", _bed.Container().Path, "c1") with { Input = input };

@@ -36,7 +36,7 @@ public sealed class ForeignOwnerTests
 
     [Theory]
     [InlineData("ingress protocol ip prio 10")]
-    [InlineData("egress protocol ip prio 28782")]
+    [InlineData("egress protocol ip prio 10")]
     public async Task A_filter_that_somebody_adds_to_our_qdisc_keeps_the_qdisc(string place)
     {
         using Bed bed = new();
@@ -104,9 +104,9 @@ public sealed class ForeignOwnerTests
         {
             bed.Host.TcBatch(
                 $"qdisc add dev {device} {qdisc}",
-                $"filter add dev {device} {(qdisc == "clsact" ? "ingress" : "parent ffff:")} protocol ip prio 10 handle 1: u32 divisor 1",
-                $"filter add dev {device} {(qdisc == "clsact" ? "ingress" : "parent ffff:")} protocol ip prio 10 handle 1:0:1 u32 ht 1: match u16 9999 0xffff at 22 action mirred egress redirect dev hole0",
-                $"filter add dev {device} {(qdisc == "clsact" ? "ingress" : "parent ffff:")} protocol ip prio 10 u32 link 1: match ip protocol 6 0xff");
+                $"filter add dev {device} ingress protocol ip prio 10 handle 1: u32 divisor 1",
+                $"filter add dev {device} ingress protocol ip prio 10 handle 1:0:1 u32 ht 1: match u16 9999 0xffff at 22 action mirred egress redirect dev hole0",
+                $"filter add dev {device} ingress protocol ip prio 10 u32 link 1: match ip protocol 6 0xff");
         }
     }
 

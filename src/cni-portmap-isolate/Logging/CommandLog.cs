@@ -52,14 +52,16 @@ internal sealed class CommandLog : IDisposable
                 (directory.ResolveLinkTarget(returnFinalTarget: true) ?? directory).FullName, LockTimeout);
             using var file = new LoggerConfiguration()
                 .MinimumLevel.Verbose()
-                .WriteTo.File(_path, outputTemplate: Template, formatProvider: System.Globalization.CultureInfo.InvariantCulture, fileSizeLimitBytes: null)
+
+                // To audit is to throw where the plain sink would lose lines silently; it has no limit of size either.
+                .AuditTo.File(_path, outputTemplate: Template, formatProvider: System.Globalization.CultureInfo.InvariantCulture)
                 .CreateLogger();
             foreach (var logEvent in _events)
             {
                 file.Write(logEvent);
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or AggregateException)
         {
             Console.Error.WriteLine($"cni-portmap-isolate: the log {_path} cannot be written: {e.Message}");
         }
