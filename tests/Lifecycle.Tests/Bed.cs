@@ -20,7 +20,7 @@ public sealed class Bed : IDisposable
             Config = new NetworkConfig(Net);
             Config = vary is null ? Config : vary(Config);
             Plugin = new Plugin(Net, Config);
-            Before = KernelState.Snapshot(Host);
+            Before = Settled(Host);
         }
         catch
         {
@@ -128,10 +128,17 @@ public sealed class Bed : IDisposable
         Says($"{result.ErrorMessage}; {result.ErrorDetails}", parts);
     }
 
+    /// <summary>A snapshot once the carrier of new links has been noticed, which the kernel does a little later.</summary>
+    public static KernelState Settled(Namespace place)
+    {
+        Wait.For(() => !place.Ip("-o link show up").Contains("NO-CARRIER", StringComparison.Ordinal), TimeSpan.FromSeconds(5));
+        return KernelState.Snapshot(place);
+    }
+
     /// <summary>The namespace is as it was.</summary>
     public static void Unchanged(KernelState before, Namespace place)
     {
-        string difference = before.Diff(KernelState.Snapshot(place));
+        string difference = before.Diff(Settled(place));
         Assert.True(difference.Length == 0, $"{place} has changed:\n{difference}");
     }
 

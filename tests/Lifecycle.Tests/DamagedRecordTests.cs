@@ -118,7 +118,7 @@ public sealed class DamagedRecordTests
         }
 
         Namespace container = bed.Container();
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState inside = Bed.Settled(container);
         Bed.Fails(bed.Plugin.Add(container, "c1"), 105, bed.Store);
         Bed.Unchanged(inside, container);
         Bed.Unchanged(bed.Before, bed.Host);

@@ -23,7 +23,7 @@ public sealed class DeleteTests
     {
         using Bed bed = new();
         Namespace neighbour = bed.Added("c1", 31005);
-        KernelState one = KernelState.Snapshot(bed.Host);
+        KernelState one = Bed.Settled(bed.Host);
         Namespace container = bed.Added("c2", 31006);
         File.Delete(bed.RecordPath("c2"));
         Quiet(bed.Plugin.Del(container, "c2"));
@@ -52,13 +52,13 @@ public sealed class DeleteTests
     {
         using Bed bed = new();
         Namespace container = bed.Container();
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState inside = Bed.Settled(container);
         Quiet(bed.Plugin.Del(container, "never"));
         Assert.False(Directory.Exists(bed.Store));
         Bed.Unchanged(inside, container);
         Namespace first = bed.Added("c1", 31005);
-        KernelState host = KernelState.Snapshot(bed.Host);
-        KernelState alive = KernelState.Snapshot(first);
+        KernelState host = Bed.Settled(bed.Host);
+        KernelState alive = Bed.Settled(first);
         Quiet(bed.Plugin.Del(container, "never"));
         Quiet(bed.Plugin.Del(first, "never"));
         Quiet(bed.Plugin.Del(first, "c1", interfaceName: "eth1"));
@@ -85,7 +85,7 @@ public sealed class DeleteTests
         using Bed bed = new();
         Namespace container = bed.Added("c1", 31005);
         Namespace other = bed.Container();
-        KernelState untouched = KernelState.Snapshot(other);
+        KernelState untouched = Bed.Settled(other);
         string place = Path.Combine(bed.Net.StateDirectory, "place");
         string path = kind switch
         {

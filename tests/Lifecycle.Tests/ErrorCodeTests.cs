@@ -83,7 +83,7 @@ public sealed class ErrorCodeTests : IDisposable
     public void Code_101_names_the_container_that_holds_the_port()
     {
         Namespace first = _bed.Added("c1", 31005);
-        KernelState host = KernelState.Snapshot(_bed.Host);
+        KernelState host = Bed.Settled(_bed.Host);
         Bed.Fails(_bed.Plugin.Add(_bed.Container(), "c2", config: _bed.Config.WithPorts(31004, 31005)), 101, "tcp/31004-31005", "c1", "eth0", "testnet", "tcp/31005");
         Bed.Fails(_bed.Plugin.Add(_bed.Container(), "c2", arguments: "PORTS=31000-31010"), 101, "c1", "testnet");
         NetworkConfig other = _bed.Config with { Name = "other" };
@@ -136,8 +136,8 @@ public sealed class ErrorCodeTests : IDisposable
     public async Task Code_102_for_a_second_ADD_leaves_the_first_as_it_is()
     {
         Namespace container = _bed.Added("c1", 31005);
-        KernelState host = KernelState.Snapshot(_bed.Host);
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState host = Bed.Settled(_bed.Host);
+        KernelState inside = Bed.Settled(container);
         string record = File.ReadAllText(_bed.RecordPath("c1"));
         Bed.Fails(_bed.Plugin.Add(container, "c1", config: _bed.Config.WithPorts(31005)), 102, "eth0", "c1", "tcp/31005");
         Bed.Fails(_bed.Plugin.Add(container, "c1", config: _bed.Config.WithPorts(31006)), 102, "eth0", "c1", "tcp/31005");
@@ -155,7 +155,7 @@ public sealed class ErrorCodeTests : IDisposable
     {
         Namespace container = _bed.Container();
         container.Ip("link add eth0 type veth peer name other0");
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState inside = Bed.Settled(container);
         Bed.Fails(_bed.Plugin.Add(container, "c1"), 102, "eth0", container.Path);
         Bed.Unchanged(inside, container);
         _bed.AssertClean();
@@ -195,7 +195,7 @@ public sealed class ErrorCodeTests : IDisposable
     private void Refused(NetworkConfig config, int code, params string[] said)
     {
         Namespace container = _bed.Container();
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState inside = Bed.Settled(container);
         Bed.Fails(_bed.Plugin.Add(container, "c1", config: config), code, said);
         Bed.Unchanged(inside, container);
         _bed.AssertClean();

@@ -13,7 +13,7 @@ public sealed class ForeignOwnerTests
     {
         using Bed bed = new();
         BlackHoles(bed, qdisc);
-        KernelState before = KernelState.Snapshot(bed.Host);
+        KernelState before = Bed.Settled(bed.Host);
         Namespace first = bed.Added("c1", 31005);
         Namespace second = bed.Added("c2", 31006);
         bed.Plugin.Check(first, "c1").Require();
@@ -69,8 +69,8 @@ public sealed class ForeignOwnerTests
         using Bed bed = new();
         bed.Host.Tc("qdisc add dev eth0 ingress_block 5 clsact");
         Namespace container = bed.Container();
-        KernelState host = KernelState.Snapshot(bed.Host);
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState host = Bed.Settled(bed.Host);
+        KernelState inside = Bed.Settled(container);
         Bed.Fails(bed.Plugin.Add(container, "c1"), 7, "eth0", "block 5");
         Bed.Unchanged(host, bed.Host);
         Bed.Unchanged(inside, container);

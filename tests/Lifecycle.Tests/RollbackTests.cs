@@ -38,11 +38,11 @@ public sealed class RollbackTests
         (_, string[] put, string[] take, int code, string[] said) = HostObstacles.Single(one => one.Name == name);
         using Bed bed = new();
         bed.Host.IpBatch("link add hole0 type veth peer name hole1", "link set hole0 up", "link set hole1 up");
-        KernelState clean = KernelState.Snapshot(bed.Host);
+        KernelState clean = Bed.Settled(bed.Host);
         bed.Host.TcBatch(put);
         Namespace container = bed.Container();
-        KernelState host = KernelState.Snapshot(bed.Host);
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState host = Bed.Settled(bed.Host);
+        KernelState inside = Bed.Settled(container);
         Bed.Fails(bed.Plugin.Add(container, "c1", config: bed.Config.WithPorts(31005)), code, said);
         Bed.Unchanged(host, bed.Host);
         Bed.Unchanged(inside, container);
@@ -60,9 +60,9 @@ public sealed class RollbackTests
         Namespace first = bed.Added("c1", 31005);
         Namespace second = bed.Container();
         Occupy(second);
-        KernelState host = KernelState.Snapshot(bed.Host);
-        KernelState neighbour = KernelState.Snapshot(first);
-        KernelState inside = KernelState.Snapshot(second);
+        KernelState host = Bed.Settled(bed.Host);
+        KernelState neighbour = Bed.Settled(first);
+        KernelState inside = Bed.Settled(second);
         Bed.Fails(bed.Plugin.Add(second, "c2", config: bed.Config.WithPorts(31006)), 107);
         Bed.Unchanged(host, bed.Host);
         Bed.Unchanged(neighbour, first);
@@ -86,7 +86,7 @@ public sealed class RollbackTests
 
         container.Sysctls(("net/ipv4/conf/lo/accept_local", "0"), ("net/ipv4/ip_local_port_range", "40000 50000"), ("net/ipv6/conf/all/disable_ipv6", "0"));
         Occupy(container);
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState inside = Bed.Settled(container);
         Bed.Fails(bed.Plugin.Add(container, "c1"), 107, "route");
         Bed.Unchanged(inside, container);
         bed.AssertClean();
@@ -105,7 +105,7 @@ public sealed class RollbackTests
         {
             // One page for host.json and one for the record: none is left to write the record again in its final state.
             Namespace container = bed.Container();
-            KernelState inside = KernelState.Snapshot(container);
+            KernelState inside = Bed.Settled(container);
             PluginResult result = bed.Plugin.Add(container, "c1");
             Bed.Fails(result, result.ErrorCode == 105 ? 105 : 107, "space");
             bed.AssertClean();
@@ -126,7 +126,7 @@ public sealed class RollbackTests
         using Bed bed = new();
         const int Wanted = 0x706d_0000 | Bed.FirstSlice;
         bed.Host.Ip($"link add own0 index {Wanted} type veth peer name own1");
-        KernelState host = KernelState.Snapshot(bed.Host);
+        KernelState host = Bed.Settled(bed.Host);
         Namespace first = bed.Added("c1");
         Assert.NotEqual(Wanted, (int)bed.Record("c1")["ifIndex"]!);
         bed.Plugin.Del(first, "c1").Require();
@@ -136,7 +136,7 @@ public sealed class RollbackTests
         // The slice that comes next has its index taken inside the container.
         Namespace second = bed.Container();
         second.Ip($"link add own0 index {Wanted + 1024} type veth peer name own1");
-        KernelState inside = KernelState.Snapshot(second);
+        KernelState inside = Bed.Settled(second);
         Bed.Fails(bed.Plugin.Add(second, "c2"), 102, "own0", $"{Wanted + 1024}");
         Bed.Unchanged(inside, second);
         bed.AssertClean();
@@ -154,8 +154,8 @@ public sealed class RollbackTests
         string name = bed.HostInterface("c1");
         bed.Plugin.Del(container, "c1").Require();
         bed.Host.Ip($"link add {name} type veth peer name own1");
-        KernelState host = KernelState.Snapshot(bed.Host);
-        KernelState inside = KernelState.Snapshot(container);
+        KernelState host = Bed.Settled(bed.Host);
+        KernelState inside = Bed.Settled(container);
         PluginResult result = bed.Plugin.Add(container, "c1");
         Bed.Fails(result, 107, name);
         Bed.Unchanged(inside, container);
@@ -165,7 +165,7 @@ public sealed class RollbackTests
         bed.Plugin.Del(container, "c1").Require();
         bed.AssertClean();
         bed.Plugin.Add(container, "c1").Require();
-        Assert.NotEqual(host, KernelState.Snapshot(bed.Host));
+        Assert.NotEqual(host, Bed.Settled(bed.Host));
     }
 
     private static void Occupy(Namespace container)

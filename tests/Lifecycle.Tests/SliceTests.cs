@@ -51,8 +51,8 @@ public sealed class SliceTests
         Namespace first = bed.Added("c1");
         bed.Added("c2");
         Namespace third = bed.Container();
-        KernelState host = KernelState.Snapshot(bed.Host);
-        KernelState inside = KernelState.Snapshot(third);
+        KernelState host = Bed.Settled(bed.Host);
+        KernelState inside = Bed.Settled(third);
         Bed.Fails(bed.Plugin.Add(third, "c3"), 100, "ephemeralPorts", "16384-18431", "1024");
         Bed.Unchanged(host, bed.Host);
         Bed.Unchanged(inside, third);
