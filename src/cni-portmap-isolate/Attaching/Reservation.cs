@@ -22,6 +22,7 @@ internal sealed class Reservation(
 
     private readonly List<Listener> _listeners = ListListeners();
     private HostRecord? _note;
+    private int _firstIndex = 0x706d_0000;
     private IReadOnlyList<UnreadableRecord> _unreadable = [];
     private int _examined;
 
@@ -184,11 +185,11 @@ internal sealed class Reservation(
     /// Both ends get an index that follows from the slice, so that a whole batch can be written before the kernel has
     /// made anything. The kernel's own choices count up from 1 and do not come here.
     /// </summary>
-    private static int IndexOf(PortRange slice) => 0x706d_0000 | slice.Begin;
+    private int IndexOf(PortRange slice) => _firstIndex | slice.Begin;
 
     /// <summary>
     /// The kernel has an interface for this slice and the store has not: the record was lost. It is put together again,
-    /// and the slice left to its owner.
+    /// and the slice left to its owner. Somebody else's interface merely has the index, and another one is tried.
     /// </summary>
     private void Adopt(Link unknown, Attachment reserved)
     {
@@ -196,6 +197,13 @@ internal sealed class Reservation(
             session.Host, unknown, facts, session.BootId, session.Namespace.Identity.ToString());
         using var store = session.Begin();
         store.Remove(reserved.Key);
+        const int LastBlock = 0x7ffe_0000;
+        if (HostSide.ParseAlias(unknown.Alias) is null && _firstIndex < LastBlock)
+        {
+            _firstIndex += 0x1_0000;
+            return;
+        }
+
         if (rebuilt is null || store.Find(rebuilt.Key) is not null)
         {
             throw new CniException(

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Reflection;
 using CniIsolator.Ipam;
 using CniIsolator.Plugin.Configuration;
 
@@ -11,8 +10,7 @@ internal static class OperatorCommands
     private const int Fault = 1;
     private const int Usage = 2;
 
-    public static string Version { get; } =
-        typeof(OperatorCommands).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0.0.0";
+    public static string Version => ProgramVersion.Text;
 
     public static int Run(string[] args)
     {
