@@ -1,0 +1,62 @@
+using System.Net.Sockets;
+
+namespace CniIsolator.DataPath.Tests;
+
+/// <summary>Everything of one IP protocol that a namespace's own stack delivers locally, whatever sockets there are.</summary>
+public sealed class RawSocket : IDisposable
+{
+    private readonly Socket _socket;
+    private readonly List<byte[]> _packets = [];
+    private readonly Task _reading;
+
+    private RawSocket(Socket socket)
+    {
+        _socket = socket;
+        _reading = ReadAsync();
+    }
+
+    public static RawSocket Open(Namespace place, int protocol) =>
+        new(place.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Raw, (ProtocolType)protocol)));
+
+    /// <summary>With an empty Ethernet header in front, as <see cref="FrameView"/> wants it.</summary>
+    public IReadOnlyList<byte[]> Packets
+    {
+        get
+        {
+            lock (_packets)
+            {
+                return [.. _packets];
+            }
+        }
+    }
+
+    public bool Has(Func<byte[], bool> match) => Packets.Any(match);
+
+    public bool WaitFor(Func<byte[], bool> match) => Wait.For(() => Has(match));
+
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _reading.Wait();
+    }
+
+    private async Task ReadAsync()
+    {
+        byte[] buffer = new byte[64 * 1024];
+        try
+        {
+            while (true)
+            {
+                int count = await _socket.ReceiveAsync(buffer).ConfigureAwait(false);
+                lock (_packets)
+                {
+                    _packets.Add(Frames.Ethernet(default, default, Frames.EtherTypeIPv4, buffer.AsSpan(0, count)));
+                }
+            }
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Disposed of.
+        }
+    }
+}
