@@ -1,9 +1,10 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace CniIsolator.DataPath.Tests;
 
 /// <summary>Everything of one IP protocol that a namespace's own stack delivers locally, whatever sockets there are.</summary>
-public sealed class RawSocket : IDisposable
+public sealed partial class RawSocket : IDisposable
 {
     private readonly Socket _socket;
     private readonly List<byte[]> _packets = [];
@@ -16,7 +17,16 @@ public sealed class RawSocket : IDisposable
     }
 
     public static RawSocket Open(Namespace place, int protocol) =>
-        new(place.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Raw, (ProtocolType)protocol)));
+        new(place.Run(() =>
+        {
+            // .NET opens raw sockets of the protocols alone that it knows.
+            const int Internet = 2;
+            const int RawCloseOnExec = 3 | 0x80000;
+            int descriptor = SystemSocket(Internet, RawCloseOnExec, protocol);
+            return descriptor >= 0
+                ? new Socket(new SafeSocketHandle(descriptor, ownsHandle: true))
+                : throw new System.ComponentModel.Win32Exception(Marshal.GetLastPInvokeError());
+        }));
 
     /// <summary>With an empty Ethernet header in front, as <see cref="FrameView"/> wants it.</summary>
     public IReadOnlyList<byte[]> Packets
@@ -39,6 +49,9 @@ public sealed class RawSocket : IDisposable
         _socket.Dispose();
         _reading.Wait();
     }
+
+    [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
+    private static partial int SystemSocket(int family, int type, int protocol);
 
     private async Task ReadAsync()
     {
