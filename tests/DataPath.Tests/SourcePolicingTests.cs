@@ -63,7 +63,7 @@ public sealed class SourcePolicingTests
         [
             new(IPAddress.Parse("10.77.0.99"), site.C1.Port), new(site.OutAddress, site.C1.Port), new(site.Topology.RoutedAddress, site.C1.Port),
             new(site.Topology.TransitAddress, site.C1.Port), new(IPAddress.Parse("127.0.0.2"), site.C1.Port),
-            site.AtHost(site.C2.Port), site.AtHost(Site.UnownedPort), new(IPAddress.Loopback, Site.UnownedPort), new(IPAddress.Any, site.C1.Port),
+            site.AtHost(site.C2.Port), site.AtHost(Site.UnownedPort), new(IPAddress.Loopback, Site.UnownedPort),
         ];
         IPEndPoint[] targets =
         [
@@ -97,6 +97,37 @@ public sealed class SourcePolicingTests
         c1.Send(Frames.Ethernet(
             site.Topology.OutMac, MacAddress.Parse("02:00:00:00:00:99"), Frames.EtherTypeIPv4, Frames.Udp(site.AtHost(site.C1.Port), site.AtOut(), foreignMac.Bytes)));
         AssertDropped(site, c1, wire, transit, other, host, sent);
+    }
+
+    /// <summary>
+    /// A known limit: the kernel takes a packet without a source address to 255.255.255.255 or 224.0.0.x before it looks at any
+    /// filter for sources (so that BOOTP works), hence a socket of the host that is bound to any address hears it.
+    /// </summary>
+    [Fact]
+    public void A_broadcast_without_a_source_address_never_leaves_the_host()
+    {
+        using Site site = new(2, new TopologyOptions { Transit = true });
+        using PacketSocket wire = PacketSocket.Open(site.Out, Topology.OutInterface);
+        using PacketSocket transit = PacketSocket.Open(site.Topology.Transit!, "eth0");
+        using PacketSocket other = PacketSocket.Open(site.C2.Place, "eth0", frame => !frame.Outgoing);
+        using RawSocket host = RawSocket.Open(site.Host, Frames.ProtocolUdp);
+        using PacketSocket c1 = PacketSocket.Open(site.C1.Place, "eth0");
+        Mark mark = new();
+        foreach (IPAddress target in new[] { IPAddress.Broadcast, IPAddress.Parse("224.0.0.1"), site.OutAddress, site.HostAddress })
+        {
+            byte[] packet = Frames.Udp(new(IPAddress.Any, site.C1.Port), new(target, site.C2.Port), mark.Bytes);
+            c1.Send(Frames.Ethernet(MacAddress.Broadcast, site.Topology.HostMac, Frames.EtherTypeIPv4, packet));
+        }
+
+        Mark last = new();
+        c1.Send(site.ToOut(Frames.Udp(site.AtHost(site.C1.Port), site.AtOut(), last.Bytes)));
+        c1.Send(site.ToHost(Frames.Udp(site.AtHost(site.C1.Port), site.AtHost(site.C2.Port), last.Bytes)));
+        Assert.NotNull(wire.WaitFor(last.In));
+        Assert.NotNull(other.WaitFor(last.In));
+        site.AssertQuiet();
+        Assert.False(mark.Seen(wire) || mark.Seen(transit) || mark.Seen(other));
+        Assert.DoesNotContain(host.Packets, packet => mark.In(packet)
+            && new[] { site.OutAddress, site.HostAddress }.Contains(new FrameView(packet).Destination));
     }
 
     [Fact]
