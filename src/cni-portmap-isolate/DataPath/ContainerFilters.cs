@@ -10,6 +10,7 @@ namespace CniIsolator.Plugin.DataPath;
 internal static class ContainerFilters
 {
     private const int OwnedPorts = 0x700;
+    private const int QuotedPorts = 0x703;
 
     public static IEnumerable<U32Filter> OnLoopback(AttachmentPath path)
     {
@@ -32,10 +33,11 @@ internal static class ContainerFilters
             }
         }
 
-        // ICMP ends here, whether the container pinged its own address or an error came in from the veth: were it sent
-        // out again it would go round for ever.
-        filters.Accept(FilterPlaces.Root, 0, 1, PacketKeys.Protocol(PacketKeys.Icmp));
-        filters.Link(FilterPlaces.Root, 0, 2, PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4), PacketKeys.FirstFragment);
+        AddIcmpErrors(filters, path, shared, leave);
+        filters.Link(FilterPlaces.Root, 0, 1, PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4), PacketKeys.FirstFragment);
+
+        // All other ICMP ends here: were it sent out again it would go round for ever.
+        filters.Accept(FilterPlaces.Root, 0, 2, PacketKeys.Protocol(PacketKeys.Icmp));
 
         // Other protocols have no ports to share by, and stay.
         filters.Accept(FilterPlaces.Root, 0, 3, PacketKeys.FirstFragment);
@@ -47,6 +49,40 @@ internal static class ContainerFilters
         }
 
         return filters;
+    }
+
+    /// <summary>
+    /// An error that this container's kernel makes about a packet of the host or of another container leaves for it.
+    /// One that quotes a port of this container stays: such ones alone come in from the veth, and would go round.
+    /// </summary>
+    private static void AddIcmpErrors(FilterList filters, AttachmentPath path, InternetAddress[] shared, Mirred leave)
+    {
+        filters.Table(QuotedPorts, 1);
+        var accept = 1;
+        var redirect = U32Handle.MaximumNode;
+        foreach (var protocol in AttachmentPath.Protocols)
+        {
+            foreach (var range in path.OwnedRanges(protocol))
+            {
+                filters.Accept(
+                    QuotedPorts, 0, accept++, PacketKeys.QuotedProtocol(protocol), PacketKeys.SourcePort(range, PacketKeys.QuotedPortsAt, nextHeader: true));
+            }
+        }
+
+        foreach (var protocol in AttachmentPath.Protocols)
+        {
+            foreach (var address in shared)
+            {
+                filters.Act(
+                    QuotedPorts, 0, redirect--, leave, PacketKeys.PlainQuotedHeader, PacketKeys.QuotedProtocol(protocol), PacketKeys.Destination(address));
+            }
+        }
+
+        for (var i = 0; i < PacketKeys.IcmpErrors.Length; i++)
+        {
+            filters.Link(
+                OwnedPorts, PacketKeys.Icmp, 1 + i, new U32Link(QuotedPorts), PacketKeys.IcmpType(PacketKeys.IcmpErrors[i], nextHeader: true));
+        }
     }
 
     public static IEnumerable<U32Filter> OnInterface(AttachmentPath path)

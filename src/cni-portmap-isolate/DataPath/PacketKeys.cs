@@ -18,6 +18,18 @@ internal static class PacketKeys
     public const byte TimeExceeded = 11; // ICMP_TIME_EXCEEDED
     public const byte ParameterProblem = 12; // ICMP_PARAMETERPROB
 
+    /// <summary>
+    /// Where an ICMP error has the quoted ports, from the ICMP header on: behind the quoted IPv4 header without options,
+    /// see <see cref="PlainQuotedHeader"/>.
+    /// </summary>
+    public const int QuotedPortsAt = QuotedHeaderAt + 20;
+
+    private const int QuotedHeaderAt = 8;
+    private const int QuotedProtocolAt = QuotedHeaderAt + 8;
+
+    /// <summary>The quoted IPv4 header has no options.</summary>
+    public static readonly U32Key PlainQuotedHeader = new(0x4500_0000, 0xff00_0000, QuotedHeaderAt, AtNextHeader: true);
+
     /// <summary>ICMP messages that quote the packet they are about.</summary>
     public static readonly byte[] IcmpErrors = [Unreachable, TimeExceeded, ParameterProblem];
 
@@ -52,4 +64,8 @@ internal static class PacketKeys
 
     /// <summary>ICMP type, behind the IPv4 header.</summary>
     public static U32Key IcmpType(byte type, bool nextHeader = false) => new((uint)type << 24, 0xff00_0000, 0, nextHeader);
+
+    /// <summary>Protocol of the packet that an ICMP error quotes.</summary>
+    public static U32Key QuotedProtocol(TransportProtocol protocol) =>
+        new((uint)protocol << 16, 0x00ff_0000, QuotedProtocolAt, AtNextHeader: true);
 }

@@ -22,11 +22,6 @@ internal static class SourcePolicing
     private const int QuotedPorts = 0x703;
     private const int LaterFragments = 0x704;
 
-    // Behind the ICMP header stands the quoted IPv4 header, here without options, then the quoted ports.
-    private const int QuotedHeaderAt = 8;
-    private const int QuotedPortsAt = QuotedHeaderAt + 20;
-    private const int QuotedProtocolAt = QuotedHeaderAt + 8;
-
     public static IEnumerable<U32Filter> OnHostEnd(AttachmentPath path) => Arp(path).Concat(Internet(path));
 
     /// <summary>
@@ -104,7 +99,7 @@ internal static class SourcePolicing
             foreach (var range in path.OwnedRanges(protocol))
             {
                 filters.Accept(ToHost, (byte)protocol, node++, PacketKeys.DestinationPort(range, nextHeader: true));
-                filters.Accept(ToHost, PacketKeys.Icmp, quoted++, QuotedProtocol(protocol), PacketKeys.SourcePort(range, QuotedPortsAt, nextHeader: true));
+                filters.Accept(ToHost, PacketKeys.Icmp, quoted++, PacketKeys.QuotedProtocol(protocol), PacketKeys.SourcePort(range, PacketKeys.QuotedPortsAt, nextHeader: true));
             }
 
             filters.Act(ToHost, (byte)protocol, U32Handle.MaximumNode, loopback, U32Key.Any);
@@ -143,9 +138,9 @@ internal static class SourcePolicing
                     0,
                     quoted++,
                     new U32Link(Destinations),
-                    new U32Key(0x4500_0000, 0xff00_0000, QuotedHeaderAt, AtNextHeader: true),
-                    QuotedProtocol(protocol),
-                    PacketKeys.DestinationPort(range, QuotedPortsAt, nextHeader: true));
+                    PacketKeys.PlainQuotedHeader,
+                    PacketKeys.QuotedProtocol(protocol),
+                    PacketKeys.DestinationPort(range, PacketKeys.QuotedPortsAt, nextHeader: true));
             }
         }
 
@@ -187,7 +182,4 @@ internal static class SourcePolicing
         filters.Act(
             LaterFragments, 0, 4, Mirred.Redirect(path.Master), [PacketKeys.Source(path.Address), .. PacketKeys.EthernetSource(path.Mac)]);
     }
-
-    private static U32Key QuotedProtocol(TransportProtocol protocol) =>
-        new((uint)protocol << 16, 0x00ff_0000, QuotedProtocolAt, AtNextHeader: true);
 }
