@@ -48,7 +48,7 @@ internal sealed class Attaching(Stage stage)
 
             if (!added.Succeeded)
             {
-                throw new InvalidOperationException($"ADD of {container.Id} failed: {added.ErrorMessage} {added.ErrorDetails}");
+                throw new InvalidOperationException($"no container, no demo: {added}");
             }
 
             (int begin, int end) = stage.Runtime.Slice(container);
@@ -111,8 +111,8 @@ internal sealed class Attaching(Stage stage)
 
         Screen.Say("");
         Screen.Say("The namespace of job goes first, as when a container crashes; DEL then comes without it:");
-        Screen.Command("host", $"ip netns delete {stage.Job.Place.Name}");
-        stage.Job.Place.Dispose();
+        CommandResult crashed = stage.Show(stage.Host, $"ip netns delete {stage.Job.Place.Name}");
+        _screen.Claim(crashed.ExitCode == 0 && !File.Exists(stage.Job.Place.Path), "the namespace of job is gone", crashed.Error);
         Deleted(stage.Job, stage.Runtime.Del(stage.Job, withNamespace: false));
 
         CommandResult list = stage.Runtime.Operate("list");

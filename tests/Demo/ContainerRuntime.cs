@@ -29,9 +29,6 @@ internal sealed class ContainerRuntime(Topology network)
     /// <summary>The store, away from that of a plugin in real use.</summary>
     public string StateDirectory { get; } = Path.Combine(network.StateDirectory, "store");
 
-    /// <summary>The plugin that is run.</summary>
-    public string Binary => _plugin.Binary;
-
     /// <summary>The first plugin's object, with all that a runtime adds for this container.</summary>
     public string Input(Container container, bool withResult = false)
     {
@@ -101,7 +98,8 @@ internal sealed class ContainerRuntime(Topology network)
     private PluginResult Call(string command, Container container, string netns, bool withResult)
     {
         Screen.Command("host", $"CNI_COMMAND={command} CNI_CONTAINERID={container.Id} CNI_NETNS={netns} CNI_IFNAME=eth0 \\");
-        Screen.Say($"      CNI_PATH=artifacts/bin artifacts/bin/cni-portmap-isolate < {container.Id}.json");
+        string binary = Path.GetRelativePath(Repository.Root, _plugin.Binary);
+        Screen.Say($"      CNI_PATH={Path.GetDirectoryName(binary)} {binary} < {container.Id}.json");
         return _plugin.Run(new PluginCall(command)
         {
             ContainerId = container.Id,

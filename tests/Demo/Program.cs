@@ -16,7 +16,7 @@ if (!File.Exists(Plugin.DefaultBinary))
     return 2;
 }
 
-// The exit runs Testbed's own cleanup of everything that it made; the default action of a signal would not.
+// An exit removes everything that was made; the default action of a signal would not.
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
 using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
@@ -25,7 +25,7 @@ return new Performance().Run();
 static void Stop(PosixSignalContext signal)
 {
     signal.Cancel = true;
-    Console.Error.WriteLine("\ninterrupted; everything that the demo made is removed");
+    Console.Error.WriteLine("\ninterrupted; everything that the demo has made is being removed");
     Environment.Exit(130);
 }
 

@@ -29,7 +29,7 @@ internal sealed class Screen
         Heading($"━━ {number}. {title}");
     }
 
-    public static void Say(string text) => Console.WriteLine("   " + text);
+    public static void Say(string text) => Console.WriteLine(("   " + text).TrimEnd());
 
     /// <summary>A command, with the place it runs in as the prompt.</summary>
     public static void Command(string place, string line) => Console.WriteLine($"\n   {Paint(place + "$", Dim)} {Paint(line, Cyan)}");
@@ -37,6 +37,12 @@ internal sealed class Screen
     /// <summary>What came back, word for word but for the indent.</summary>
     public static void Output(string text)
     {
+        // Many commands print nothing when all is well, and then nothing is shown.
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return;
+        }
+
         foreach (string line in text.TrimEnd().Split('\n'))
         {
             Console.WriteLine(("   " + line.Replace('\t', ' ')).TrimEnd());

@@ -14,6 +14,8 @@ internal sealed class Stage : IDisposable
     {
         Screen = screen;
         Network = new Topology();
+        // A signal ends the process without unwinding to the owner of this.
+        AppDomain.CurrentDomain.ProcessExit += CleanUp;
         try
         {
             Web = new Container("web", Network.AddContainerNamespace(), WebPort);
@@ -23,7 +25,7 @@ internal sealed class Stage : IDisposable
         }
         catch
         {
-            Network.Dispose();
+            Dispose();
             throw;
         }
     }
@@ -48,6 +50,9 @@ internal sealed class Stage : IDisposable
 
     /// <summary>The address that all share.</summary>
     public IPAddress Shared => Network.HostAddress;
+
+    /// <summary>What a place is called on the screen.</summary>
+    public string Prompt(Namespace place) => place == Host ? "host" : place == Outside ? "outside" : Containers.First(one => one.Place == place).Id;
 
     /// <summary>Runs a real command, and shows it with all that it printed.</summary>
     public CommandResult Show(Namespace place, string line)
@@ -89,9 +94,28 @@ internal sealed class Stage : IDisposable
         return server;
     }
 
-    public void Dispose() => Network.Dispose();
+    public void Dispose()
+    {
+        AppDomain.CurrentDomain.ProcessExit -= CleanUp;
+        Network.Dispose();
+    }
+
+    private void CleanUp(object? sender, EventArgs e)
+    {
+        // The plugin may be writing its log this moment: it has been killed, but does not end at once.
+        Wait.For(() =>
+        {
+            try
+            {
+                Network.Dispose();
+                return true;
+            }
+            catch (IOException)
+            {
+                return false;
+            }
+        }, TimeSpan.FromSeconds(5));
+    }
 
     private static string Name(Transport transport) => transport == Transport.Tcp ? "tcp" : "udp";
-
-    public string Prompt(Namespace place) => place == Host ? "host" : place == Outside ? "outside" : Containers.First(one => one.Place == place).Id;
 }

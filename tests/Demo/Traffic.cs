@@ -20,7 +20,7 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
         _servers.Add(stage.Serve(stage.Web.Place, Transport.Udp, Stage.WebPort));
         foreach (Transport transport in new[] { Transport.Tcp, Transport.Udp })
         {
-            Reached("the outside reaches it", stage.Connect(stage.Outside, transport, stage.Shared, Stage.WebPort), stage.Network.OutAddress);
+            Reached($"the outside reaches it by {(transport == Transport.Tcp ? "TCP" : "UDP")}", stage.Connect(stage.Outside, transport, stage.Shared, Stage.WebPort), stage.Network.OutAddress);
         }
 
         Reached("the host reaches it by its own address", stage.Connect(stage.Host, Transport.Tcp, stage.Shared, Stage.WebPort), stage.Shared);
@@ -97,16 +97,16 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
         PluginResult sound = stage.Runtime.Check(stage.Web);
         Screen.Output(sound.Output.Length == 0 ? $"(nothing printed, exit code {sound.ExitCode})" : sound.Output);
         _screen.Claim(sound.Succeeded, "CHECK finds nothing wrong with web", sound.ToString());
+        Screen.Say("(By the specification web.json now contains the result of ADD too, as prevResult.)");
 
         Screen.Say("");
-        Screen.Say($"The host's filters hash on the port: {Stage.WebPort} is 0x{Stage.WebPort:x4}, so its filter is in bucket {Stage.WebPort >> 8:x}.");
-        Screen.Command("host", $"tc filter show dev eth0 ingress | grep -A2 -B1 {Stage.WebPort:x8}");
-        (string shown, string preference, string handle) = FindFilter();
-        Screen.Output(shown);
+        Screen.Say($"Web's port {Stage.WebPort} is {Stage.WebPort:x} in hexadecimal. Two of the filters on the host's interface send it to");
+        Screen.Say("web: the lower table is that of TCP, the other that of UDP.");
+        (string preference, string handle) = FindFilter();
         CommandResult removed = stage.Show(stage.Host, $"tc filter delete dev eth0 ingress protocol ip pref {preference} handle {handle} u32");
-        _screen.Claim(removed.ExitCode == 0, "somebody removes it", removed.Error);
+        _screen.Claim(removed.ExitCode == 0, $"the filter {handle} has been removed", removed.Error);
         ProbeResult lost = stage.Connect(stage.Outside, Transport.Tcp, stage.Shared, Stage.WebPort, ProbeOptions.Small with { Timeout = TimeSpan.FromSeconds(1) });
-        _screen.Claim(!lost.Ok, "the outside does not reach web any more", lost.ToString());
+        _screen.Claim(!lost.Ok, "the outside does not reach web by TCP any more", lost.ToString());
 
         PluginResult broken = stage.Runtime.Check(stage.Web);
         Screen.Output(broken.Output);
@@ -116,9 +116,9 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
         Screen.Say("");
         Screen.Say("A runtime repairs by DEL and ADD:");
         PluginResult gone = stage.Runtime.Del(stage.Web);
-        _screen.Claim(gone.Succeeded, "DEL", gone.ToString());
+        _screen.Claim(gone.Succeeded, "DEL succeeds", gone.ToString());
         PluginResult back = stage.Runtime.Add(stage.Web);
-        _screen.Claim(back.Succeeded, "ADD", back.ToString());
+        _screen.Claim(back.Succeeded, "ADD succeeds", back.ToString());
         PluginResult again = stage.Runtime.Check(stage.Web);
         _screen.Claim(again.Succeeded, "CHECK finds nothing wrong with web", again.ToString());
         ProbeResult reached = stage.Connect(stage.Outside, Transport.Tcp, stage.Shared, Stage.WebPort);
@@ -152,17 +152,17 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
         _screen.Claim(exact && !doubled, $"{statement}: four answers to four requests, no duplicates", run.Output + run.Error);
     }
 
-    /// <summary>The filter for web's TCP port on the host's interface: its three lines as tc prints them, and what to call it by.</summary>
-    private (string Shown, string Preference, string Handle) FindFilter()
+    /// <summary>Shows the filters for web's port, and returns what to call the first of them by: protocols have their tables in order.</summary>
+    private (string Preference, string Handle) FindFilter()
     {
-        string[] lines = stage.Host.Tc("filter show dev eth0 ingress").Split('\n');
-        int match = Array.FindIndex(lines, line => line.Contains($"match {Stage.WebPort:x8}/0000ffff", StringComparison.Ordinal));
-        if (match < 1 || Name().Match(lines[match - 1]) is not { Success: true } name)
-        {
-            throw new InvalidOperationException($"there is no filter for port {Stage.WebPort} on eth0");
-        }
-
-        return (string.Join('\n', lines[(match - 1)..Math.Min(match + 3, lines.Length)]), name.Groups[1].Value, name.Groups[2].Value);
+        string line = $"tc filter show dev eth0 ingress | grep -B1 -A1 'match {Stage.WebPort:x8}/0000ffff at 0'";
+        Screen.Command(stage.Prompt(stage.Host), line);
+        string shown = stage.Host.Execute("sh", "-c", line).Output;
+        Screen.Output(shown);
+        Match[] names = [.. Name().Matches(shown).OrderBy(name => name.Groups[2].Value, StringComparer.Ordinal)];
+        return names.Length > 0
+            ? (names[0].Groups[1].Value, names[0].Groups[2].Value)
+            : throw new InvalidOperationException($"there is no filter for port {Stage.WebPort} on eth0");
     }
 
     [GeneratedRegex(@"pref (\d+) u32 .*?fh ([0-9a-f]+:[0-9a-f]+:[0-9a-f]+) ")]
