@@ -22,6 +22,7 @@ public class HeaderTests
         #include <sys/stat.h>
         #include <netinet/in.h>
         #include <netinet/tcp.h>
+        #include <linux/bpf.h>
         #include <linux/if.h>
         #include <linux/if_addr.h>
         #include <linux/if_ether.h>

@@ -56,7 +56,7 @@ public sealed class FilterKernelTests : IDisposable
         var embedded = listed.OfType<U32Node>().Single(n => n.Link?.Table == 4);
         Assert.Equal(new U32Offset(8, 0x0f00, 6, 8, Eat: true), embedded.Link!.Offset);
         Assert.Equal((0xff00u, 0), listed.OfType<U32Node>().Where(n => n.Link?.Table == 1).Select(n => (n.Link!.HashMask, (int)n.Link.HashAt)).Single());
-        Assert.Contains(("u32", (ushort)10), U32Filters.ListPriorities(_connection, 7, TcHandle.Ingress));
+        Assert.Contains(("u32", (ushort)10, At.Protocol), U32Filters.ListPriorities(_connection, 7, TcHandle.Ingress));
         Assert.Empty(U32Filters.List(_connection, At with { Priority = 11 }));
         Assert.Empty(U32Filters.List(_connection, At with { Index = 8 }));
         Assert.Empty(U32Filters.List(_connection, At with { Index = 99 }));
