@@ -51,7 +51,8 @@ internal sealed class KernelFloor : IContestant, IDisposable
         AttachmentPath path = Session.PathOf(attachment);
         long started = Stopwatch.GetTimestamp();
         inside.Run(() => ContainerSide.Build(attachment, path, _namespace.Descriptor, null));
-        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path);
+        using var drop = BpfProgram.TryLoadDrop();
+        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, drop);
         double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (failures.Count > 0)
         {
