@@ -22,7 +22,6 @@ internal sealed class Reservation(
 
     private readonly List<Listener> _listeners = ListListeners();
     private HostRecord? _note;
-    private int _firstIndex = 0x706d_0000;
     private IReadOnlyList<UnreadableRecord> _unreadable = [];
     private int _examined;
 
@@ -55,6 +54,11 @@ internal sealed class Reservation(
             }
             else if (Links.Find(session.Host, attachment.IfIndex) is { } unknown)
             {
+                if (HostSide.ParseAlias(unknown.Alias) is null)
+                {
+                    return WithFreeIndex(attachment);
+                }
+
                 Adopt(unknown, attachment);
             }
             else
@@ -185,11 +189,35 @@ internal sealed class Reservation(
     /// Both ends get an index that follows from the slice, so that a whole batch can be written before the kernel has
     /// made anything. The kernel's own choices count up from 1 and do not come here.
     /// </summary>
-    private int IndexOf(PortRange slice) => _firstIndex | slice.Begin;
+    private static int IndexOf(PortRange slice) => 0x706d_0000 | slice.Begin;
+
+    /// <summary>Somebody else's interface has the index that goes with the slice: another one does as well.</summary>
+    private Attachment WithFreeIndex(Attachment reserved)
+    {
+        const int Step = 0x1_0000;
+        var index = reserved.IfIndex;
+        while (Links.Find(session.Host, index) is { } taken)
+        {
+            if (index > int.MaxValue - Step)
+            {
+                using var giving = session.Begin();
+                giving.Remove(reserved.Key);
+                throw new CniException(
+                    CniErrorCode.RolledBack, $"no interface index is free for ports {reserved.Slice}", $"{taken.Name} has {taken.Index}");
+            }
+
+            index += Step;
+        }
+
+        var moved = reserved with { IfIndex = index, ContainerIfIndex = index };
+        using var store = session.Begin();
+        store.Write(moved);
+        return moved;
+    }
 
     /// <summary>
     /// The kernel has an interface for this slice and the store has not: the record was lost. It is put together again,
-    /// and the slice left to its owner. Somebody else's interface merely has the index, and another one is tried.
+    /// and the slice left to its owner.
     /// </summary>
     private void Adopt(Link unknown, Attachment reserved)
     {
@@ -197,13 +225,6 @@ internal sealed class Reservation(
             session.Host, unknown, facts, session.BootId, session.Namespace.Identity.ToString());
         using var store = session.Begin();
         store.Remove(reserved.Key);
-        const int LastBlock = 0x7ffe_0000;
-        if (HostSide.ParseAlias(unknown.Alias) is null && _firstIndex < LastBlock)
-        {
-            _firstIndex += 0x1_0000;
-            return;
-        }
-
         if (rebuilt is null || store.Find(rebuilt.Key) is not null)
         {
             throw new CniException(
