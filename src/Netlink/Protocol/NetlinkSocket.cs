@@ -12,7 +12,6 @@ public sealed unsafe partial class NetlinkSocket : INetlinkTransport
     private const int TypeCloseOnExec = 0x80000; // SOCK_CLOEXEC
     private const int LevelSocket = 1; // SOL_SOCKET
     private const int ReceiveBufferForce = 33; // SO_RCVBUFFORCE
-    private const int ReceiveTimeout = 20; // SO_RCVTIMEO
     private const int LevelNetlink = 270; // SOL_NETLINK
     private const int CapAcknowledgement = 10; // NETLINK_CAP_ACK
     private const int ExtendedAcknowledgement = 11; // NETLINK_EXT_ACK

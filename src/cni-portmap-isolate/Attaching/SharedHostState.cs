@@ -26,8 +26,8 @@ internal static class SharedHostState
 
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
 
-    // A foreign object in the way of a table or node is told from our own by listing, see Verify in the callers;
-    // ENOSPC is how u32 says that a node number of the root table is in use.
+    // Another ADD may be making the same at the same time; ENOSPC is how u32 says that a node number of the root table
+    // is in use. That what is there is ours, CHECK finds out.
     private static readonly Errno[] AlreadyThere = [Errno.Exists, Errno.NoSpace];
 
     /// <summary>What the host has before the first container comes: the note from which <see cref="Remove"/> works.</summary>
