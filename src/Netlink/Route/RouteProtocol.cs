@@ -17,6 +17,9 @@ public enum RouteMessage : ushort
     NewQdisc = 36, // RTM_NEWQDISC
     DeleteQdisc = 37, // RTM_DELQDISC
     GetQdisc = 38, // RTM_GETQDISC
+    NewClass = 40, // RTM_NEWTCLASS
+    DeleteClass = 41, // RTM_DELTCLASS
+    GetClass = 42, // RTM_GETTCLASS
     NewFilter = 44, // RTM_NEWTFILTER
     DeleteFilter = 45, // RTM_DELTFILTER
     GetFilter = 46, // RTM_GETTFILTER

@@ -7,6 +7,15 @@ namespace CniIsolator.Netlink.Tc;
 /// <summary>A qdisc as the kernel shows it.</summary>
 public sealed record Qdisc(int Index, string Kind, uint Handle, uint Parent, uint IngressBlock)
 {
+    /// <summary>Settings of an htb.</summary>
+    public HtbSettings? Htb { get; init; }
+
+    /// <summary>Settings of an fq_codel.</summary>
+    public FqCodelSettings? FqCodel { get; init; }
+
+    /// <summary>Whether the kernel put it there by itself: those it makes on request have a handle.</summary>
+    public bool IsDefault => Handle == 0;
+
     /// <summary>Whether it is what filters on a device's ingress hang on: clsact, or the older ingress.</summary>
     public bool HoldsIngressFilters => Kind is "clsact" or "ingress";
 }
@@ -31,6 +40,34 @@ public static class Qdiscs
         message.Structure(new TcHeader { Index = index, Handle = TcHandle.ClsactHandle, Parent = TcHandle.ClsactParent });
     }
 
+    /// <summary>
+    /// Removes the qdisc at a place if it has this handle; its absence is success, and so is another one in its place.
+    /// Equivalent to: <c>tc qdisc del dev INDEX parent PARENT|root handle HANDLE</c>.
+    /// </summary>
+    public static void Delete(NetlinkBatch batch, int index, uint parent, uint handle, string operation)
+    {
+        using var message = batch.Message(
+            (ushort)RouteMessage.DeleteQdisc, MessageFlags.None, operation, Errno.NoEntry, Errno.NoSuchDevice, Errno.Invalid);
+        message.Structure(new TcHeader { Index = index, Handle = handle, Parent = parent });
+    }
+
+    /// <summary>
+    /// The qdisc at one place, or null where there is none, or no such place or device.
+    /// Equivalent to: <c>tc qdisc get dev INDEX parent PARENT|root</c>.
+    /// </summary>
+    public static Qdisc? Find(NetlinkConnection connection, int index, uint parent)
+    {
+        var request = new NetlinkBatch(256);
+        using (var message = request.Message((ushort)RouteMessage.GetQdisc, MessageFlags.None, "look up a qdisc"))
+        {
+            message.Structure(new TcHeader { Index = index, Parent = parent });
+        }
+
+        Qdisc? found = null;
+        connection.Get(request, received => found = Parse(received), Errno.NoEntry, Errno.NoSuchDevice, Errno.Invalid);
+        return found;
+    }
+
     /// <summary>Equivalent to: <c>tc qdisc show dev INDEX</c>, or of all devices for index 0.</summary>
     public static List<Qdisc> List(NetlinkConnection connection, int index)
     {
@@ -45,30 +82,42 @@ public static class Qdiscs
             request,
             received =>
             {
-                var header = received.Structure<TcHeader>();
-                if (index != 0 && header.Index != index)
+                // The kernel's qdisc dump covers every device.
+                if (index == 0 || received.Structure<TcHeader>().Index == index)
                 {
-                    return; // The kernel's qdisc dump covers every device.
+                    qdiscs.Add(Parse(received));
                 }
-
-                var kind = "";
-                var block = 0u;
-                foreach (var attribute in received.Attributes<TcHeader>())
-                {
-                    switch ((TcAttribute)attribute.Type)
-                    {
-                        case TcAttribute.Kind:
-                            kind = attribute.AsString();
-                            break;
-                        case TcAttribute.IngressBlock:
-                            block = attribute.As<uint>();
-                            break;
-                    }
-                }
-
-                qdiscs.Add(new Qdisc(header.Index, kind, header.Handle, header.Parent, block));
             },
             qdiscs.Clear);
         return qdiscs;
+    }
+
+    private static Qdisc Parse(ReceivedMessage received)
+    {
+        var header = received.Structure<TcHeader>();
+        var kind = "";
+        var block = 0u;
+        ReadOnlySpan<byte> options = default;
+        foreach (var attribute in received.Attributes<TcHeader>())
+        {
+            switch ((TcAttribute)attribute.Type)
+            {
+                case TcAttribute.Kind:
+                    kind = attribute.AsString();
+                    break;
+                case TcAttribute.Options:
+                    options = attribute.Value;
+                    break;
+                case TcAttribute.IngressBlock:
+                    block = attribute.As<uint>();
+                    break;
+            }
+        }
+
+        return new Qdisc(header.Index, kind, header.Handle, header.Parent, block)
+        {
+            Htb = kind == "htb" ? Htb.ParseQdisc(new AttributeReader(options)) : null,
+            FqCodel = kind == "fq_codel" ? FqCodel.Parse(new AttributeReader(options)) : null,
+        };
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using CniIsolator.Netlink.Route;
 
@@ -125,10 +126,16 @@ public struct MirredParameters
 /// <summary>Handles and parents with a fixed meaning. Source: linux/pkt_sched.h.</summary>
 public static class TcHandle
 {
+    public const uint Root = 0xffffffff; // TC_H_ROOT
     public const uint ClsactParent = 0xfffffff1; // TC_H_CLSACT = TC_H_INGRESS
     public const uint ClsactHandle = 0xffff0000; // ffff:
     public const uint Ingress = 0xfffffff2; // TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
     public const uint Egress = 0xfffffff3; // TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
+
+    /// <summary>As tc writes it: major and minor in hexadecimal, a minor of 0 left out.</summary>
+    public static string Format(uint handle) => handle == Root
+        ? "root"
+        : string.Create(CultureInfo.InvariantCulture, $"{handle >> 16:x}:{((ushort)handle == 0 ? "" : $"{(ushort)handle:x}")}");
 }
 
 /// <summary>Ethernet protocols that filters are made for. Source: linux/if_ether.h.</summary>

@@ -103,14 +103,17 @@ public sealed record U32Table(FilterAttachment At, U32Handle Handle, int Divisor
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"table {Handle.Table:x}: divisor {Divisor}");
 }
 
-/// <summary>A node: keys that must all match, and then a link, an action, or plain acceptance.</summary>
+/// <summary>A node: keys that must all match, and then a link, an action, a class, or plain acceptance.</summary>
 public sealed record U32Node(FilterAttachment At, U32Handle Handle, IReadOnlyList<U32Key> Keys) : U32Filter(At, Handle)
 {
     public U32Link? Link { get; init; }
 
     public Mirred? Action { get; init; }
 
+    /// <summary>The class, or the queue of an fq_codel, that the packet goes to.</summary>
+    public uint? Class { get; init; }
+
     /// <summary>What it does, apart from where it hangs: equal text means equal effect.</summary>
     public override string ToString() =>
-        $"{Handle.AsRequested} match {string.Join(" and ", Keys)} {Link?.ToString() ?? Action?.ToString() ?? "accept"}";
+        $"{Handle.AsRequested} match {string.Join(" and ", Keys)} {Link?.ToString() ?? Action?.ToString() ?? (Class is { } id ? $"class {TcHandle.Format(id)}" : "accept")}";
 }

@@ -150,7 +150,7 @@ public static class U32Filters
     {
         if (node.Link is null && node.Action is null)
         {
-            message.Attribute(U32Attribute.ClassId, AcceptClass);
+            message.Attribute(U32Attribute.ClassId, node.Class ?? AcceptClass);
         }
 
         if (node.Handle.Table != 0)
@@ -226,11 +226,15 @@ public static class U32Filters
         int? divisor = null;
         int? linked = null;
         Mirred? action = null;
+        uint? classId = null;
         ReadOnlySpan<byte> selector = default;
         foreach (var attribute in new AttributeReader(options))
         {
             switch ((U32Attribute)attribute.Type)
             {
+                case U32Attribute.ClassId:
+                    classId = attribute.As<uint>() is var id and not AcceptClass ? id : null;
+                    break;
                 case U32Attribute.Divisor:
                     divisor = attribute.As<int>();
                     break;
@@ -252,7 +256,7 @@ public static class U32Filters
             return requested.AsRequested.Value == 0 ? null : new U32Table(at, requested, buckets);
         }
 
-        return ParseSelector(at, requested, selector, linked) with { Action = action };
+        return ParseSelector(at, requested, selector, linked) with { Action = action, Class = classId };
     }
 
     private static unsafe U32Node ParseSelector(FilterAttachment at, U32Handle handle, ReadOnlySpan<byte> bytes, int? linked)
