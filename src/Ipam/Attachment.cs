@@ -29,6 +29,15 @@ public enum HostLoopback
 public sealed record RateLimit(long Rate, long Ceil, long Burst);
 
 /// <summary>
+/// A change of a live attachment that has begun: until it is committed or taken back, the container owns the ports of both sides of it,
+/// and the kernel may have either or both.
+/// </summary>
+/// <param name="Claims">The fixed ports that it is to have.</param>
+/// <param name="Egress">The limit that it is to have.</param>
+/// <param name="Ingress">The limit that it is to have.</param>
+public sealed record AttachmentChange(IReadOnlyList<PortClaim> Claims, RateLimit? Egress, RateLimit? Ingress);
+
+/// <summary>
 /// One container interface and what it owns: the record that the store keeps, one JSON document per file.
 /// Ports belong to a container from the moment that its record is written until the record is removed.
 /// </summary>
@@ -108,6 +117,16 @@ public sealed record Attachment
     /// <summary>Limit on what the container receives; null is no limit.</summary>
     public required RateLimit? Ingress { get; init; }
 
+    /// <summary>
+    /// Whether the kernel has no fq_codel, so that what waits behind a limit waits in the plain queue that htb brings.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool PlainQueue { get; init; }
+
+    /// <summary>Its flow on the master, 3 to 1023, unique among the records; 0 is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Flow { get; init; }
+
     public required HostLoopback HostLoopback { get; init; }
 
     /// <summary>
@@ -121,7 +140,32 @@ public sealed record Attachment
 
     public required DateTimeOffset Created { get; init; }
 
-    /// <summary>Process that makes the attachment, or takes it down; of no meaning once the record is ready.</summary>
+    /// <summary>The network's fixed ports, of which the container may be given others later; null where they are not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? NetworkPorts { get; init; }
+
+    /// <summary>The network's ephemeral ports, which are nobody's fixed ports; null where they are not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? NetworkPool { get; init; }
+
+    /// <summary>
+    /// 0 or 1: which of two ranges of handles the container's own filters have. A change makes the new ones in the other
+    /// range before it removes the old ones.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Generation { get; init; }
+
+    /// <summary>When ports or limits were last changed; null where they are those that the runtime asked for.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Changed { get; init; }
+
+    /// <summary>A change that has begun; null where there is none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AttachmentChange? Change { get; init; }
+
+    /// <summary>
+    /// Process that makes the attachment, changes it or takes it down; of no meaning once the record is ready and no change has begun.
+    /// </summary>
     public required int CreatorPid { get; init; }
 
     /// <summary>Clock ticks between boot and that process's start: process ids are reused.</summary>
@@ -133,6 +177,10 @@ public sealed record Attachment
 
     [JsonIgnore]
     public AttachmentKey Key => new(Network, ContainerId, IfName);
+
+    /// <summary>All fixed ports that are the container's, those of a change that has begun among them.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<PortClaim> OwnedClaims => Change is null ? Claims : [.. Claims, .. Change.Claims.Except(Claims)];
 
     [JsonIgnore]
     public ProcessIdentity Creator => new(CreatorPid, CreatorStartTime);
@@ -165,6 +213,16 @@ public sealed record Attachment
         if (PrefixLength is < 0 or > 32)
         {
             return $"prefixLength {PrefixLength} is outside 0-32";
+        }
+
+        if (Flow is not 0 and (< FlowNumber.First or > FlowNumber.Last))
+        {
+            return $"flow {Flow} is outside {FlowNumber.First}-{FlowNumber.Last}";
+        }
+
+        if (Generation is not (0 or 1))
+        {
+            return $"generation {Generation} is neither 0 nor 1";
         }
 
         // Not even RespectNullableAnnotations looks into a map.

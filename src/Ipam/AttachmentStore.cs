@@ -45,6 +45,10 @@ public sealed class AttachmentStore
     /// <exception cref="StoreException">The directory or the file cannot be trusted or read.</exception>
     public Attachment? Find(AttachmentKey key) => Exists() ? _directory.Find(key) : null;
 
+    /// <summary>Reads the host's record without the lock; null when there is none that can be read.</summary>
+    /// <exception cref="StoreException">The directory or the file cannot be trusted or read.</exception>
+    public HostRecord? FindHost() => Exists() ? _directory.LoadHost().Host : null;
+
     private FileLock Lock(TimeSpan timeout)
     {
         for (var retries = 3; ; retries--)

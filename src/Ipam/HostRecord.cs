@@ -23,6 +23,13 @@ public sealed record HostRecord
     /// <summary>Whether the plugin added the qdisc on the loopback interface.</summary>
     public required bool CreatedLoopbackQdisc { get; init; }
 
+    /// <summary>
+    /// Where on the master the plugin's fq_codel with a flow for each container hangs, "root" or "maj:min" as tc writes it;
+    /// null while no container has a flow.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? FlowParent { get; init; }
+
     /// <summary>The loopback interface's address before the plugin changed it.</summary>
     public required string LoopbackMac { get; init; }
 

@@ -33,7 +33,7 @@ public sealed class PortSpace
     public IEnumerable<PortRange> Slices => _attachments.Select(a => a.Slice);
 
     /// <summary>Everything that a new slice must stay clear of: slices and fixed ports of any protocol.</summary>
-    public IEnumerable<PortRange> Owned => Slices.Concat(_attachments.SelectMany(a => a.Claims).Select(c => c.Range));
+    public IEnumerable<PortRange> Owned => Slices.Concat(_attachments.SelectMany(a => a.OwnedClaims).Select(c => c.Range));
 
     /// <summary>Who stands in the way of giving these fixed ports to a container, or null.</summary>
     /// <param name="claim">The ports asked for.</param>
@@ -52,7 +52,7 @@ public sealed class PortSpace
                 continue;
             }
 
-            foreach (var fixedPorts in attachment.Claims)
+            foreach (var fixedPorts in attachment.OwnedClaims)
             {
                 if (fixedPorts.Protocol == claim.Protocol && fixedPorts.Range.Overlaps(claim.Range))
                 {
@@ -74,7 +74,7 @@ public sealed class PortSpace
                 return Holder(attachment, attachment.Slice, null);
             }
 
-            foreach (var fixedPorts in attachment.Claims)
+            foreach (var fixedPorts in attachment.OwnedClaims)
             {
                 if (fixedPorts.Range.Overlaps(slice))
                 {

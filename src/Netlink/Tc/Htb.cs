@@ -34,6 +34,10 @@ public sealed record HtbClass(uint Handle, uint Parent, ulong Rate, ulong Ceil, 
     public static uint TicksFor(ulong bytes, ulong bytesPerSecond) =>
         (uint)UInt128.Min(uint.MaxValue, (UInt128)bytes * 1_000_000_000 / NanosecondsPerTick / UInt128.Max(1, bytesPerSecond));
 
+    /// <summary>The bytes that such a time brings at a rate, rounded up.</summary>
+    public static ulong BytesFor(uint ticks, ulong bytesPerSecond) =>
+        (ulong)UInt128.Min(ulong.MaxValue, (((UInt128)ticks * NanosecondsPerTick * bytesPerSecond) + 999_999_999) / 1_000_000_000);
+
     public override string ToString() => string.Create(
         System.Globalization.CultureInfo.InvariantCulture,
         $"class {TcHandle.Format(Handle)} rate {Rate} B/s ceil {Ceil} B/s buffer {Buffer} cbuffer {CeilBuffer} ticks");

@@ -4,47 +4,53 @@ using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
+using CniIsolator.Plugin.Configuration;
 using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
 /// <summary>Builds the kernel's side of one attachment whose ports are reserved, and takes all of it back on demand.</summary>
 internal sealed class Construction(
-    Session session, Attachment attachment, NetworkNamespace container, ContainerSnapshot before, HostFacts facts, BpfProgram? drop)
+    Session session,
+    Attachment attachment,
+    NetworkNamespace container,
+    ContainerSnapshot before,
+    HostFacts facts,
+    FlowClassifierParent? flows,
+    BpfProgram? drop)
 {
     private readonly AttachmentPath _path = Session.PathOf(attachment);
     private HashSet<U32Handle> _foreign = [];
 
-    /// <param name="first">Whether no other container of this host is ready, so that the shared tables may not be there.</param>
+    /// <param name="first">Whether what all containers share may not be there.</param>
+    /// <returns>Whether packets wait in a plain queue behind a limit, as the kernel has no fq_codel.</returns>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
-    public void Build(bool first)
+    /// <exception cref="CniException">Something of somebody else's is in the way.</exception>
+    public bool Build(bool first)
     {
         var gatewayMac = facts.Gateway is { } gateway ? Neighbours.Find(session.Host, facts.Master.Index, gateway) : null;
-        container.Run(() => ContainerSide.Build(attachment, _path, session.Namespace.Descriptor, gatewayMac));
+        var plainQueue = container.Run(() => ContainerSide.Build(attachment, _path, session.Namespace.Descriptor, gatewayMac));
 
         using var shared = session.HoldSharedState();
         if (first)
         {
-            SharedHostState.Ensure(session.Host, facts, _path.HostLoopback);
+            SharedHostState.Ensure(session.Host, facts, _path.HostLoopback, flows);
         }
 
-        var failures = HostSide.Build(session.Host, attachment, _path, drop);
-        if (failures.Count == 0)
+        var result = HostSide.Build(session.Host, attachment, _path, drop);
+        if (result.Failures.Count == 0)
         {
-            return;
+            return plainQueue || result.PlainQueue;
         }
 
         // The tables may have been removed behind our back, or a filter of an attachment that nobody remembers may be
         // in the way. Both are put right once, and only after a failure.
-        _foreign = HostSide.InTheWay(_path, failures);
-        SharedHostState.Ensure(session.Host, facts, _path.HostLoopback);
+        _foreign = result.InTheWay;
+        SharedHostState.Ensure(session.Host, facts, _path.HostLoopback, flows);
         ClearStrays();
         HostSide.Clear(session.Host, _path);
-        failures = HostSide.Build(session.Host, attachment, _path, drop);
-        if (failures.Count > 0)
-        {
-            throw failures[0].ToException();
-        }
+        result = HostSide.Build(session.Host, attachment, _path, drop);
+        return result.Failures.Count == 0 ? plainQueue || result.PlainQueue : throw result.Failures[0].ToException();
     }
 
     /// <summary>Puts container and host back as they were.</summary>

@@ -17,20 +17,29 @@ internal static class ContainerSide
     // What the kernel gives the loopback of a new namespace.
     private const uint DefaultLoopbackMtu = 65536;
 
+    private const int NoLeaf = -1;
+
     /// <summary>
     /// Makes the veth pair, its far end directly in the host's namespace, and sets up everything in the container in one
-    /// batch: devices, address, default route, the gateway's neighbour entry, filters; then the sysctls.
+    /// batch: devices, address, default route, the gateway's neighbour entry, filters, the limit; then the sysctls.
     /// </summary>
+    /// <returns>Whether packets wait in a plain queue, as the kernel has no fq_codel.</returns>
     /// <exception cref="NetlinkException">The kernel refused; whatever was made is still there.</exception>
     /// <exception cref="LinuxException">A sysctl cannot be written.</exception>
-    public static void Build(Attachment attachment, AttachmentPath path, int hostNamespace, MacAddress? gatewayMac)
+    public static bool Build(Attachment attachment, AttachmentPath path, int hostNamespace, MacAddress? gatewayMac)
     {
         // Before there is an interface that could get a link-local address or believe a router advertisement.
         SwitchOffIPv6("all");
         SwitchOffIPv6("default");
 
         using var connection = NetlinkConnection.Open();
-        connection.ExecuteOrThrow(Compose(attachment, path, hostNamespace, gatewayMac));
+        var batch = Compose(attachment, path, hostNamespace, gatewayMac, out var leaf);
+        var failures = Shaper.WithoutLeaf(connection.Execute(batch), leaf, out var plainQueue);
+        if (failures.Count > 0)
+        {
+            throw failures[0].ToException();
+        }
+
         SwitchOffIPv6("lo");
         SwitchOffIPv6(attachment.IfName);
         foreach (var (name, value) in Sysctls(attachment))
@@ -40,6 +49,8 @@ internal static class ContainerSide
                 throw new LinuxException($"write sysctl {name}", Errno.NoEntry);
             }
         }
+
+        return plainQueue;
     }
 
     /// <summary>IPv4 settings of the container; all are read back by CHECK.</summary>
@@ -93,7 +104,8 @@ internal static class ContainerSide
     public static IEnumerable<U32Filter> Filters(AttachmentPath path) =>
         ContainerFilters.OnLoopback(path).Concat(ContainerFilters.OnInterface(path));
 
-    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path, int hostNamespace, MacAddress? gatewayMac)
+    private static NetlinkBatch Compose(
+        Attachment attachment, AttachmentPath path, int hostNamespace, MacAddress? gatewayMac, out int leaf)
     {
         var batch = new NetlinkBatch();
         var mtu = (uint)attachment.Mtu;
@@ -126,6 +138,7 @@ internal static class ContainerSide
             U32Filters.Add(batch, filter, "add the container's filters");
         }
 
+        leaf = attachment.Egress is { } limit ? Shaper.Add(batch, path.ContainerEnd, limit, attachment.Mtu, attachment.IfName) : NoLeaf;
         return batch;
     }
 

@@ -15,16 +15,20 @@ internal static class HostSide
     /// Sets up the host's end and enters the container into the demultiplexer, in one batch. The entries come last, when
     /// both ends of the veth are up: before that they would swallow packets.
     /// </summary>
-    /// <returns>What the kernel refused, by position in <see cref="Compose"/>'s batch.</returns>
-    public static IReadOnlyList<NetlinkFailure> Build(
-        NetlinkConnection host, Attachment attachment, AttachmentPath path, BpfProgram? drop)
+    public static HostSideResult Build(NetlinkConnection host, Attachment attachment, AttachmentPath path, BpfProgram? drop)
     {
         foreach (var (name, value) in Sysctls(attachment.HostInterface))
         {
             Sysctl.Write(name, value);
         }
 
-        return host.Execute(Compose(attachment, path, drop));
+        var batch = Compose(attachment, path, drop, out var leaf, out var firstEntry);
+        var failures = Shaper.WithoutLeaf(host.Execute(batch), leaf, out var plainQueue);
+        var entries = Entries(path).ToList();
+        return new HostSideResult(
+            failures,
+            [.. failures.Where(f => f.Index >= firstEntry && f.Errno == Errno.Exists).Select(f => entries[f.Index - firstEntry].Handle)],
+            plainQueue);
     }
 
     /// <summary>
@@ -42,7 +46,7 @@ internal static class HostSide
 
     /// <summary>The container's entries in the shared tables.</summary>
     public static IEnumerable<U32Filter> Entries(AttachmentPath path) =>
-        PortDemultiplexer.OnLoopback(path).Concat(PortDemultiplexer.OnMaster(path));
+        UniqueFlows.Entries(path).Concat(PortDemultiplexer.OnLoopback(path)).Concat(PortDemultiplexer.OnMaster(path));
 
     /// <summary>The interface's alias, which tells a person and a rebuilt record whose it is.</summary>
     public static string Alias(AttachmentKey key) => $"{AliasPrefix}{key.Network} {key.ContainerId} {key.IfName}";
@@ -86,6 +90,7 @@ internal static class HostSide
         }
 
         Qdiscs.DeleteClsact(batch, path.HostEnd, "remove clsact from the host's end");
+        Shaper.Remove(batch, path.HostEnd, "the host's end");
         host.ExecuteOrThrow(batch);
     }
 
@@ -132,7 +137,9 @@ internal static class HostSide
 
     private const int LongestAlias = 255; // IFALIASZ less its NUL
 
-    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path, BpfProgram? drop)
+    private const int NoLeaf = -1;
+
+    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path, BpfProgram? drop, out int leaf, out int firstEntry)
     {
         var batch = new NetlinkBatch();
         var alias = Alias(attachment.Key);
@@ -144,24 +151,24 @@ internal static class HostSide
             U32Filters.Add(batch, filter, policing);
         }
 
-        foreach (var filter in Entries(path))
-        {
-            U32Filters.Add(batch, filter, "add the container's entries");
-        }
-
         if (drop is not null)
         {
             BpfFilters.Add(batch, FilterPlaces.Drop(path.HostEnd), drop.Descriptor, DropName, $"add the last filter to {attachment.HostInterface}");
         }
 
+        leaf = attachment.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Mtu, attachment.HostInterface) : NoLeaf;
+        firstEntry = batch.Count;
+        foreach (var filter in Entries(path))
+        {
+            U32Filters.Add(batch, filter, "add the container's entries");
+        }
+
         return batch;
     }
-
-    /// <summary>The entries whose making failed since something else stood there.</summary>
-    public static HashSet<U32Handle> InTheWay(AttachmentPath path, IReadOnlyList<NetlinkFailure> failures)
-    {
-        var first = 2 + SourcePolicing.OnHostEnd(path).Count();
-        var entries = Entries(path).ToList();
-        return [.. failures.Where(f => f.Index >= first && f.Index < first + entries.Count && f.Errno == Errno.Exists).Select(f => entries[f.Index - first].Handle)];
-    }
 }
+
+/// <summary>What became of the host's side.</summary>
+/// <param name="Failures">What the kernel refused.</param>
+/// <param name="InTheWay">Entries that were refused since another filter has their handle.</param>
+/// <param name="PlainQueue">Whether packets wait in a plain queue, as the kernel has no fq_codel.</param>
+internal sealed record HostSideResult(IReadOnlyList<NetlinkFailure> Failures, HashSet<U32Handle> InTheWay, bool PlainQueue);

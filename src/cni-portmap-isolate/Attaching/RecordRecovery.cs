@@ -21,7 +21,7 @@ internal static class RecordRecovery
             return (null, $"the alias of {link.Name} does not say whose it is");
         }
 
-        var (slice, claims) = SourcePolicing.ReadOwnedPorts(U32Filters.List(host, FilterPlaces.Internet(link.Index)));
+        var (slice, claims, generation) = SourcePolicing.ReadOwnedPorts(U32Filters.List(host, FilterPlaces.Internet(link.Index)));
         if (slice is null)
         {
             return (null, $"{link.Name} has no filters that say which ports it owns");
@@ -62,8 +62,11 @@ internal static class RecordRecovery
                 Gateway = facts.Gateway?.ToString(),
                 Slice = slice.Value,
                 Claims = claims,
-                Egress = null,
-                Ingress = null,
+                Egress = null, // Known inside the container only.
+                Ingress = Shaper.ReadLimit(Htb.ListClasses(host, link.Index)),
+                PlainQueue = Qdiscs.Find(host, link.Index, TcHandle.Root) is { Htb: not null } && Qdiscs.Find(host, link.Index, Shaper.Class)?.FqCodel is null,
+                Flow = UniqueFlows.ReadFlow(U32Filters.List(host, FilterPlaces.Internet(facts.Master.Index, UniqueFlows.Qdisc)), slice.Value),
+                Generation = generation,
                 DropsUnmatched = HostSide.HasDrop(host, link.Index),
                 HostLoopback = loopback ? HostLoopback.Allow : HostLoopback.Deny,
                 Args = [],

@@ -15,7 +15,7 @@ namespace CniIsolator.Plugin.Attaching;
 /// Decisions are taken under the store's lock, kernel work is done without it.
 /// </summary>
 internal sealed class Reservation(
-    Session session, NetworkConfiguration configuration, HostFacts facts, bool dropsUnmatched, ILogger log)
+    Session session, NetworkConfiguration configuration, HostFacts facts, RateLimits limits, bool dropsUnmatched, ILogger log)
 {
     // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
     private const int Rounds = AttachmentSlot.Last;
@@ -25,7 +25,7 @@ internal sealed class Reservation(
     private IReadOnlyList<UnreadableRecord> _unreadable = [];
     private int _examined;
 
-    /// <summary>Whether another attachment of this host was ready already, and so the shared tables are there.</summary>
+    /// <summary>Whether no other attachment of this host that needs the same was ready, so that what they share may not be there.</summary>
     public bool IsFirst { get; private set; }
 
     /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
@@ -126,7 +126,9 @@ internal sealed class Reservation(
             return dead.Count > 0 ? dead : throw Exhausted(space, size, unusable);
         }
 
-        IsFirst = !store.Attachments.Any(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a));
+        var flow = configuration.UniqueFlow ? NextFlow(store) : 0;
+        IsFirst = !store.Attachments.Any(
+            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Flow != 0 || !configuration.UniqueFlow));
         if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
         {
             if (_note is null)
@@ -137,9 +139,34 @@ internal sealed class Reservation(
             store.WriteHost(_note);
         }
 
-        attachment = Compose(request, container, slice, slot);
+        if (configuration.UniqueFlow && store.Host is { } host && host.FlowParent is null)
+        {
+            store.WriteHost(host with { FlowParent = configuration.FlowClassifierParent.ToString() });
+        }
+
+        attachment = Compose(request, container, slice, slot, flow);
         store.Write(attachment);
         return [];
+    }
+
+    /// <exception cref="CniException">107: all are in use; 7: they are below another parent.</exception>
+    private int NextFlow(StoreTransaction store)
+    {
+        if (store.Host?.FlowParent is { } parent
+            && parent != configuration.FlowClassifierParent.ToString()
+            && store.Attachments.Any(a => a.Flow != 0 && session.IsOnThisHost(a)))
+        {
+            throw ConfigurationKeys.Invalid(
+                ConfigurationKeys.EgressFlowClassifierParent,
+                configuration.FlowClassifierParent.ToString(),
+                $"is not where the flows of {facts.Master.Name} are: containers that live have theirs at {parent}");
+        }
+
+        return FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost))
+            ?? throw new CniException(
+                CniErrorCode.RolledBack,
+                $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: all {FlowNumber.Count} flows of {facts.Master.Name} are in use",
+                "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
     }
 
     /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
@@ -147,7 +174,7 @@ internal sealed class Reservation(
         !store.Attachments.Any(session.IsOnThisHost)
         && facts.LoopbackMac != facts.Master.Mac;
 
-    private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot)
+    private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot, int flow)
     {
         var creator = ProcessIdentity.Current;
         var index = IndexOf(slice);
@@ -174,12 +201,15 @@ internal sealed class Reservation(
             Gateway = facts.Gateway?.ToString(),
             Slice = slice,
             Claims = configuration.Claims,
-            Egress = null,
-            Ingress = null,
+            Egress = limits.Egress,
+            Ingress = limits.Ingress,
+            Flow = flow,
             HostLoopback = configuration.HostLoopback,
             DropsUnmatched = dropsUnmatched,
             Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
             Created = DateTimeOffset.UtcNow,
+            NetworkPorts = configuration.Ports.ToString(),
+            NetworkPool = configuration.EphemeralPorts.ToString(),
             CreatorPid = creator.Pid,
             CreatorStartTime = creator.StartTime,
         };

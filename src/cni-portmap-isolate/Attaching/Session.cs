@@ -45,8 +45,8 @@ internal sealed class Session : IDisposable
         ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} is held by another process");
 
     /// <summary>
-    /// Takes the shared tables away if no attachment of this host is left. When somebody is just adding one, they stay:
-    /// whoever fails or goes last comes here again.
+    /// Takes the shared tables away if no attachment of this host is left, and the master's queues if none has a flow. When somebody is
+    /// just adding one, they stay: whoever fails or goes last comes here again.
     /// </summary>
     public void RemoveSharedStateIfUnused()
     {
@@ -57,10 +57,12 @@ internal sealed class Session : IDisposable
         }
 
         HostRecord? record;
+        bool inUse;
         using (var store = Begin())
         {
             record = store.Host;
-            if (record is null || store.Any(IsOnThisHost) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null))
+            inUse = store.Any(IsOnThisHost) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null);
+            if (record is null || (inUse && (record.FlowParent is null || store.Any(HasFlow) || store.Unreadable.Count > 0)))
             {
                 return;
             }
@@ -69,18 +71,28 @@ internal sealed class Session : IDisposable
         // New attachments wait for the lock above, not for the store's.
         if (record.HostNetns == Namespace.Identity.ToString())
         {
-            SharedHostState.Remove(Host, record);
+            SharedHostState.RemoveFlows(Host, record);
+            if (!inUse)
+            {
+                SharedHostState.Remove(Host, record);
+            }
         }
 
+        // One that reserved its ports in the meantime relies on the note, and puts everything back itself.
         using (var store = Begin())
         {
-            // One that reserved its ports in the meantime relies on the note, and puts everything back itself.
-            if (!store.Any(IsOnThisHost))
+            if (!inUse && !store.Any(IsOnThisHost))
             {
                 store.RemoveHost();
             }
+            else if (store.Host is { FlowParent: not null } host && !store.Any(HasFlow))
+            {
+                store.WriteHost(host with { FlowParent = null });
+            }
         }
     }
+
+    private bool HasFlow(Attachment attachment) => attachment.Flow != 0 && IsOnThisHost(attachment);
 
     public bool IsOnThisHost(Attachment attachment) =>
         attachment.BootId == BootId && attachment.HostNetns == Namespace.Identity.ToString();
@@ -95,7 +107,9 @@ internal sealed class Session : IDisposable
         MacAddress.Parse(attachment.Mac),
         attachment.Slice,
         attachment.Claims,
-        attachment.HostLoopback == HostLoopback.Allow);
+        attachment.HostLoopback == HostLoopback.Allow,
+        attachment.Flow,
+        attachment.Generation);
 
     public void Dispose()
     {

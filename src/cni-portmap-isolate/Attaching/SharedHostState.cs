@@ -5,6 +5,7 @@ using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
+using CniIsolator.Plugin.Configuration;
 using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
@@ -44,8 +45,13 @@ internal static class SharedHostState
     };
 
     /// <summary>Makes whatever of it is missing. Safe beside another process that does the same.</summary>
+    /// <param name="host">A connection into the host's namespace.</param>
+    /// <param name="facts">The host.</param>
+    /// <param name="hostLoopback">Whether 127.0.0.1 is shared.</param>
+    /// <param name="flows">Where the master's queues hang, if containers have one each.</param>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
-    public static void Ensure(NetlinkConnection host, HostFacts facts, bool hostLoopback)
+    /// <exception cref="CniException">Somebody else's qdisc stands where the master's queues should.</exception>
+    public static void Ensure(NetlinkConnection host, HostFacts facts, bool hostLoopback, FlowClassifierParent? flows)
     {
         foreach (var name in hostLoopback ? (string[])[AcceptLocal, RouteLocalnet] : [AcceptLocal])
         {
@@ -71,11 +77,72 @@ internal static class SharedHostState
         }
 
         host.ExecuteOrThrow(batch);
+        if (flows is { } parent)
+        {
+            EnsureFlows(host, facts, parent);
+        }
     }
+
+    private static void EnsureFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
+    {
+        var batch = new NetlinkBatch();
+        UniqueFlows.AddQdisc(batch, facts.Master.Index, parent.Handle, $"add fq_codel to {facts.Master.Name}");
+        foreach (var filter in UniqueFlows.Shared(facts.Master.Index, facts.Address.Address))
+        {
+            U32Filters.Add(batch, filter, "add the filters of the master's queues", AlreadyThere);
+        }
+
+        var failures = host.Execute(batch);
+        if (failures.Count == 0)
+        {
+            return;
+        }
+
+        // The kernel replaces nobody's qdisc unasked; whether there is ours already it does not say.
+        var found = Qdiscs.Find(host, facts.Master.Index, parent.Handle);
+        if (found is not null && !IsOurs(found) && !found.IsDefault)
+        {
+            throw new CniException(
+                CniErrorCode.InvalidNetworkConfig,
+                $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: {facts.Master.Name} has a qdisc {found.Kind} {TcHandle.Format(found.Handle)} at {parent} already",
+                $"it is somebody else's and was left as it is; remove it, or name one of its classes as {ConfigurationKeys.EgressFlowClassifierParent}");
+        }
+
+        if (found is null && !parent.IsRoot)
+        {
+            throw new CniException(
+                CniErrorCode.InvalidNetworkConfig,
+                $"{ConfigurationKeys.EgressFlowClassifierParent}: \"{parent}\" is no class of {facts.Master.Name}",
+                failures[0].ToException().Message);
+        }
+
+        if (failures.FirstOrDefault(f => f.Index > 0 || f.Errno != Errno.Exists) is { } failure)
+        {
+            throw failure.ToException();
+        }
+    }
+
+    private static bool IsOurs(Qdisc qdisc) => qdisc is { Kind: "fq_codel", Handle: UniqueFlows.Qdisc };
 
     /// <summary>All shared filters, to make and to compare with.</summary>
     public static IEnumerable<U32Filter> All(int master, InternetAddress address) =>
         PortDemultiplexer.SharedOnMaster(master, address).Concat(PortDemultiplexer.SharedOnLoopback(address));
+
+    /// <summary>Takes away the master's queues, if the note says that there are any. Somebody else's qdisc in their place stays.</summary>
+    public static void RemoveFlows(NetlinkConnection host, HostRecord record)
+    {
+        if (record.FlowParent is null || !FlowClassifierParent.TryParse(record.FlowParent, out var parent))
+        {
+            return;
+        }
+
+        if (Qdiscs.Find(host, record.MasterIfIndex, parent.Handle) is { } found && IsOurs(found))
+        {
+            var batch = new NetlinkBatch(256);
+            Qdiscs.Delete(batch, record.MasterIfIndex, parent.Handle, UniqueFlows.Qdisc, $"remove fq_codel from {record.Master}");
+            host.ExecuteOrThrow(batch);
+        }
+    }
 
     /// <summary>Puts the host back as the note says it was. What is gone already is passed over.</summary>
     public static void Remove(NetlinkConnection host, HostRecord record)

@@ -4,6 +4,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
+using CniIsolator.Plugin.DataPath;
 using Serilog;
 
 namespace CniIsolator.Plugin.Commands;
@@ -22,22 +23,35 @@ internal static class AddCommand
         var facts = HostFacts.Read(session.Host, configuration.Master);
         configuration.CheckAgainstHostRange(facts.EphemeralRange);
         configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
-        WarnOfLimits(configuration, log);
+        var limits = ReadLimits(configuration, facts);
+        foreach (var warning in limits.Warnings)
+        {
+            log.Warning("{Warning:l}", warning);
+        }
 
         var before = container.Run(ContainerSnapshot.Take);
         using var drop = BpfProgram.TryLoadDrop();
-        var reservation = new Reservation(session, configuration, facts, drop is not null, log);
+        var reservation = new Reservation(session, configuration, facts, limits, drop is not null, log);
         var attachment = reservation.Take(request, container);
         RefuseObstacles(session, attachment, container, before, log);
-        var construction = new Construction(session, attachment, container, before, facts, drop);
+        var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
+        var construction = new Construction(session, attachment, container, before, facts, flows, drop);
         try
         {
-            construction.Build(reservation.IsFirst);
-            attachment = Commit(session, attachment);
+            var plainQueue = construction.Build(reservation.IsFirst);
+            attachment = Commit(session, attachment with { PlainQueue = plainQueue });
         }
         catch (Exception e)
         {
             throw RollBack(session, attachment, construction, e, log);
+        }
+
+        if (attachment.PlainQueue)
+        {
+            log.Warning(
+                "the kernel lacks {Feature}: what waits behind the limit of {Container} waits in one plain queue",
+                FeatureProbe.FairQueue,
+                attachment.ContainerId);
         }
 
         log.Information("{Container} has ports {Slice} and {Ports}", attachment.ContainerId, attachment.Slice, attachment.Claims);
@@ -53,6 +67,12 @@ internal static class AddCommand
             log.Warning("the result could not be delivered; {Attachment} is taken down again", attachment.Key);
             Detachment.Remove(session, attachment, request.Netns);
         }
+    }
+
+    private static RateLimits ReadLimits(NetworkConfiguration configuration, HostFacts facts)
+    {
+        var speed = configuration.Egress.IsLimited || configuration.Ingress.IsLimited ? LinkSettings.ReadSpeed(facts.Master.Name) / 8 : null;
+        return RateLimits.From(configuration, speed, Processors.Online, Shaper.FrameSize((int)facts.Master.Mtu));
     }
 
     /// <summary>Nothing has been made yet: what is in the way belongs to somebody else and is left alone.</summary>
@@ -105,7 +125,7 @@ internal static class AddCommand
             return known;
         }
 
-        var missing = FeatureProbe.FindMissing();
+        var missing = FeatureProbe.FindMissing(NeedsOf(attachment));
         return missing.Count > 0
             ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
             : new CniException(CniErrorCode.RolledBack, $"ADD failed and was rolled back: {cause.Message}", details, cause);
@@ -140,11 +160,7 @@ internal static class AddCommand
         Dns = dns,
     };
 
-    private static void WarnOfLimits(NetworkConfiguration configuration, ILogger log)
-    {
-        if (configuration.Egress.IsLimited || configuration.Ingress.IsLimited || configuration.UniqueFlow)
-        {
-            log.Warning("bandwidth limits and unique flows are configured; this version does not apply them yet");
-        }
-    }
+    private static KernelNeeds NeedsOf(Attachment attachment) =>
+        (attachment.Egress is null && attachment.Ingress is null ? KernelNeeds.None : KernelNeeds.Limits)
+        | (attachment.Flow == 0 ? KernelNeeds.None : KernelNeeds.Flows);
 }

@@ -24,7 +24,8 @@ internal static class CheckCommand
         else
         {
             RecordCheck.Compare(differences, attachment, configuration, request, container.Identity);
-            HostCheck.Compare(differences, session.Host, attachment, ReadHost(differences, session, attachment, configuration));
+            HostCheck.Compare(
+                differences, session.Host, attachment, ReadHost(differences, session, attachment, configuration), session.Store.FindHost());
             container.Run(() => ContainerCheck.Compare(differences, attachment));
         }
 

@@ -24,10 +24,14 @@ internal static class StatusCommand
             throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
         }
 
-        var missing = FeatureProbe.FindMissing();
+        var missing = FeatureProbe.FindMissing(NeedsOf(configuration));
         if (missing.Count > 0)
         {
             throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel lacks {string.Join(", ", missing)}");
         }
     }
+
+    private static KernelNeeds NeedsOf(NetworkConfiguration configuration) =>
+        (configuration.Egress.IsLimited || configuration.Ingress.IsLimited ? KernelNeeds.Limits : KernelNeeds.None)
+        | (configuration.UniqueFlow ? KernelNeeds.Flows : KernelNeeds.None);
 }

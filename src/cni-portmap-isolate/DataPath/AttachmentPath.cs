@@ -13,6 +13,8 @@ namespace CniIsolator.Plugin.DataPath;
 /// <param name="Slice">The container's ephemeral ports, owned for every protocol.</param>
 /// <param name="Claims">Its fixed ports.</param>
 /// <param name="HostLoopback">Whether 127.0.0.1 is shared with the host.</param>
+/// <param name="Flow">Its queue in the master's fq_codel, 0 for none.</param>
+/// <param name="Generation">0 or 1: which range of nodes the filters on the container's own devices have.</param>
 public sealed record AttachmentPath(
     int Master,
     int HostEnd,
@@ -22,10 +24,29 @@ public sealed record AttachmentPath(
     MacAddress Mac,
     PortRange Slice,
     IReadOnlyList<PortClaim> Claims,
-    bool HostLoopback)
+    bool HostLoopback,
+    int Flow = 0,
+    int Generation = 0)
 {
+    /// <summary>
+    /// How many blocks of fixed ports there may be, over all protocols: each is a node of one bucket for every generation, and a
+    /// bucket has 4095.
+    /// </summary>
+    public const int MostBlocks = 2000;
+
+    private const int SecondGeneration = 0x800;
+
     /// <summary>The protocols whose packets carry ports where u32 looks for them.</summary>
     public static readonly TransportProtocol[] Protocols = [TransportProtocol.Tcp, TransportProtocol.Udp, TransportProtocol.Sctp];
+
+    /// <summary>The first of the nodes that the filters for owned ranges have on the container's own devices.</summary>
+    public int FirstNode => FirstNodeOf(Generation);
+
+    public static int FirstNodeOf(int generation) => generation == 0 ? 1 : SecondGeneration;
+
+    /// <summary>How many blocks u32 needs for these fixed ports.</summary>
+    public static int CountBlocks(IEnumerable<PortClaim> claims) =>
+        claims.GroupBy(c => c.Protocol).Sum(g => PortSet.From(g.Select(c => c.Range)).Decompose().Count());
 
     /// <summary>Fixed ports of one protocol as ranges that a u32 key can express.</summary>
     public IEnumerable<PortRange> ClaimedRanges(TransportProtocol protocol) =>

@@ -21,7 +21,7 @@ internal static class ContainerFilters
         filters.Table(OwnedPorts, 256);
         foreach (var protocol in AttachmentPath.Protocols)
         {
-            var node = 1;
+            var node = path.FirstNode;
             foreach (var range in path.OwnedRanges(protocol))
             {
                 filters.Accept(OwnedPorts, (byte)protocol, node++, PacketKeys.DestinationPort(range, nextHeader: true));
@@ -58,7 +58,7 @@ internal static class ContainerFilters
     private static void AddIcmpErrors(FilterList filters, AttachmentPath path, InternetAddress[] shared, Mirred leave)
     {
         filters.Table(QuotedPorts, 1);
-        var accept = 1;
+        var accept = path.FirstNode;
         var redirect = U32Handle.MaximumNode;
         foreach (var protocol in AttachmentPath.Protocols)
         {

@@ -20,6 +20,10 @@ internal sealed class FilterList(FilterAttachment at) : IEnumerable<U32Filter>
     public void Accept(int table, int bucket, int node, params U32Key[] keys) =>
         _filters.Add(new U32Node(at, new U32Handle(table, bucket, node), keys));
 
+    /// <summary>Puts the packet into a class, or a queue of an fq_codel.</summary>
+    public void Classify(int table, int bucket, int node, uint id, params U32Key[] keys) =>
+        _filters.Add(new U32Node(at, new U32Handle(table, bucket, node), keys) { Class = id });
+
     public IEnumerator<U32Filter> GetEnumerator() => _filters.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();

@@ -13,13 +13,16 @@ internal static class FilterPlaces
     public const ushort InternetPriority = 28782;
     public const ushort DropPriority = 28783;
 
+    /// <summary>What comes after all others in the master's fq_codel.</summary>
+    public const ushort HostFlowPriority = 28784;
+
     /// <summary>The root table of a priority, see <see cref="U32Handle.AsRequested"/>.</summary>
     public const int Root = 0;
 
-    public static FilterAttachment Arp(int index) => new(index, TcHandle.Ingress, ArpPriority, EthernetProtocol.AddressResolution);
+    public static FilterAttachment Arp(int index, uint parent = TcHandle.Ingress) => new(index, parent, ArpPriority, EthernetProtocol.AddressResolution);
 
     /// <summary>What comes after all others, for every protocol.</summary>
     public static FilterAttachment Drop(int index) => new(index, TcHandle.Ingress, DropPriority, EthernetProtocol.All);
 
-    public static FilterAttachment Internet(int index) => new(index, TcHandle.Ingress, InternetPriority, EthernetProtocol.InternetProtocol);
+    public static FilterAttachment Internet(int index, uint parent = TcHandle.Ingress) => new(index, parent, InternetPriority, EthernetProtocol.InternetProtocol);
 }

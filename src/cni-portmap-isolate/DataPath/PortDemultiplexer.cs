@@ -23,7 +23,6 @@ internal static class PortDemultiplexer
     private const int ArpReplies = 0x60b;
     private const int Slices = 0x610;
     private const int QuotedSlices = 0x620;
-    private const int Buckets = 256;
 
     // One table of a single bucket for each protocol: the kernel reads a hash key before it skips a header, see U32Link.
     private static int Ports(TransportProtocol protocol) => 0x601 + Index(protocol);
@@ -78,15 +77,15 @@ internal static class PortDemultiplexer
     private static FilterList Shared(int device, InternetAddress? quotedSource)
     {
         var filters = new FilterList(FilterPlaces.Internet(device));
-        filters.Table(Slices, Buckets);
-        filters.Table(QuotedSlices, Buckets);
-        filters.Table(ByProtocol, Buckets);
+        filters.Table(Slices, PortBlock.Buckets);
+        filters.Table(QuotedSlices, PortBlock.Buckets);
+        filters.Table(ByProtocol, PortBlock.Buckets);
         filters.Table(Icmp, 1);
         filters.Table(QuotedHeader, 1);
         foreach (var protocol in AttachmentPath.Protocols)
         {
-            filters.Table(Fixed(protocol), Buckets);
-            filters.Table(QuotedFixed(protocol), Buckets);
+            filters.Table(Fixed(protocol), PortBlock.Buckets);
+            filters.Table(QuotedFixed(protocol), PortBlock.Buckets);
             filters.Table(Ports(protocol), 1);
             filters.Table(QuotedPorts(protocol), 1);
 
@@ -124,38 +123,23 @@ internal static class PortDemultiplexer
     {
         var filters = new FilterList(FilterPlaces.Internet(device));
         var deliver = Mirred.Redirect(path.HostEnd);
-        foreach (var block in Blocks(path.Slice))
+        foreach (var block in PortBlock.Cut(path.Slice))
         {
-            filters.Act(Slices, Bucket(block), Node(block), deliver, PacketKeys.DestinationPort(block));
-            filters.Act(QuotedSlices, Bucket(block), Node(block), deliver, PacketKeys.SourcePort(block));
+            filters.Act(Slices, PortBlock.Bucket(block), PortBlock.Node(block), deliver, PacketKeys.DestinationPort(block));
+            filters.Act(QuotedSlices, PortBlock.Bucket(block), PortBlock.Node(block), deliver, PacketKeys.SourcePort(block));
         }
 
         foreach (var protocol in AttachmentPath.Protocols)
         {
-            foreach (var block in path.ClaimedRanges(protocol).SelectMany(Blocks))
+            foreach (var block in path.ClaimedRanges(protocol).SelectMany(PortBlock.Cut))
             {
-                filters.Act(Fixed(protocol), Bucket(block), Node(block), deliver, PacketKeys.DestinationPort(block));
-                filters.Act(QuotedFixed(protocol), Bucket(block), Node(block), deliver, PacketKeys.SourcePort(block));
+                filters.Act(Fixed(protocol), PortBlock.Bucket(block), PortBlock.Node(block), deliver, PacketKeys.DestinationPort(block));
+                filters.Act(QuotedFixed(protocol), PortBlock.Bucket(block), PortBlock.Node(block), deliver, PacketKeys.SourcePort(block));
             }
         }
 
         return filters;
     }
-
-    /// <summary>An aligned range, cut where a bucket ends.</summary>
-    private static IEnumerable<PortRange> Blocks(PortRange range)
-    {
-        var size = Math.Min(range.Count, Buckets);
-        for (int begin = range.Begin; begin <= range.End; begin += size)
-        {
-            yield return new PortRange((ushort)begin, (ushort)(begin + size - 1));
-        }
-    }
-
-    private static int Bucket(PortRange block) => block.Begin >> 8;
-
-    // Owned ranges do not overlap, so the first port names one node of its bucket. Node 0 would mean "choose one".
-    private static int Node(PortRange block) => 1 + (block.Begin & 0xff);
 
     private static int Index(TransportProtocol protocol) => Array.IndexOf(AttachmentPath.Protocols, protocol);
 }

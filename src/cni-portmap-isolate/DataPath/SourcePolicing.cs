@@ -25,20 +25,23 @@ internal static class SourcePolicing
     public static IEnumerable<U32Filter> OnHostEnd(AttachmentPath path) => Arp(path).Concat(Internet(path));
 
     /// <summary>
-    /// The ranges that the filters on a host end let its container send from, to rebuild a record from the kernel.
+    /// The ranges that the filters on a host end let its container send from, to rebuild a record from the kernel. Both generations
+    /// are there while ports are being changed.
     /// </summary>
-    public static (PortRange? Slice, List<PortClaim> Claims) ReadOwnedPorts(IEnumerable<U32Filter> filters)
+    public static (PortRange? Slice, List<PortClaim> Claims, int Generation) ReadOwnedPorts(IEnumerable<U32Filter> filters)
     {
         PortRange? slice = null;
-        var claims = new List<PortClaim>();
+        var generation = 0;
+        var claims = new HashSet<PortClaim>();
         foreach (var node in filters.OfType<U32Node>().Where(n => n.Handle.Table == OwnedPorts && Array.IndexOf(AttachmentPath.Protocols, (TransportProtocol)n.Handle.Bucket) >= 0))
         {
             var key = node.Keys[0];
             var begin = (ushort)(key.Value >> 16);
             var range = new PortRange(begin, (ushort)(begin | ~(key.Mask >> 16)));
-            if (node.Handle.Node == 1)
+            if (node.Handle.Node == AttachmentPath.FirstNodeOf(0) || node.Handle.Node == AttachmentPath.FirstNodeOf(1))
             {
                 slice = range;
+                generation = node.Handle.Node == AttachmentPath.FirstNodeOf(0) ? 0 : 1;
             }
             else
             {
@@ -46,7 +49,7 @@ internal static class SourcePolicing
             }
         }
 
-        return (slice, claims);
+        return (slice, [.. claims], generation);
     }
 
     private static FilterList Arp(AttachmentPath path)
@@ -92,10 +95,10 @@ internal static class SourcePolicing
     private static void AddToHost(FilterList filters, AttachmentPath path)
     {
         var loopback = Mirred.Redirect(FilterPlaces.Loopback);
-        var quoted = 1;
+        var quoted = path.FirstNode;
         foreach (var protocol in AttachmentPath.Protocols)
         {
-            var node = 1;
+            var node = path.FirstNode;
             foreach (var range in path.OwnedRanges(protocol))
             {
                 filters.Accept(ToHost, (byte)protocol, node++, PacketKeys.DestinationPort(range, nextHeader: true));
@@ -124,10 +127,10 @@ internal static class SourcePolicing
 
     private static void AddOwnedPorts(FilterList filters, AttachmentPath path)
     {
-        var quoted = 1;
+        var quoted = path.FirstNode;
         foreach (var protocol in AttachmentPath.Protocols)
         {
-            var node = 1;
+            var node = path.FirstNode;
             foreach (var range in path.OwnedRanges(protocol))
             {
                 filters.Link(OwnedPorts, (byte)protocol, node++, new U32Link(Destinations), PacketKeys.SourcePort(range, nextHeader: true));

@@ -22,6 +22,10 @@ internal static class ContainerCheck
             LinkCheck.Compare(differences, link, attachment, path.ContainerEnd);
             CompareAddress(differences, connection, attachment, link);
             CompareRoute(differences, connection, attachment, link);
+            if (attachment.Egress is { } limit)
+            {
+                ShaperCheck.Compare(differences, connection, link.Index, $"{link.Name} in the container", limit, attachment);
+            }
         }
 
         if (Links.Find(connection, FilterPlaces.Loopback) is { } loopback)

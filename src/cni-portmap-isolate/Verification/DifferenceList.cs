@@ -18,5 +18,7 @@ internal sealed class DifferenceList
         }
     }
 
+    public IReadOnlyList<string> All => _differences;
+
     public override string ToString() => string.Join("; ", _differences);
 }

@@ -4,6 +4,7 @@ using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.Configuration;
 using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Verification;
@@ -11,7 +12,7 @@ namespace CniIsolator.Plugin.Verification;
 /// <summary>Compares the host's side of an attachment with the kernel.</summary>
 internal static class HostCheck
 {
-    public static void Compare(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostFacts? facts)
+    public static void Compare(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostFacts? facts, HostRecord? note)
     {
         var path = Session.PathOf(attachment);
         if (facts is not null)
@@ -34,9 +35,19 @@ internal static class HostCheck
                 differences.Add($"last filter on {attachment.HostInterface}", $"bpf at priority {FilterPlaces.DropPriority}, which drops", "none");
             }
             CompareOtherPriorities(differences, host, link);
+            if (attachment.Ingress is { } limit)
+            {
+                ShaperCheck.Compare(differences, host, link.Index, link.Name, limit, attachment);
+            }
         }
 
         var shared = SharedHostState.All(attachment.MasterIfIndex, path.Address).Concat(HostSide.Entries(path));
+        if (attachment.Flow != 0)
+        {
+            CompareFlows(differences, host, attachment, note);
+            shared = shared.Concat(UniqueFlows.Shared(attachment.MasterIfIndex, path.Address));
+        }
+
         FilterCheck.Compare(
             differences, host, shared, index => index == FilterPlaces.Loopback ? "lo" : attachment.Master, exactly: false);
     }
@@ -62,6 +73,19 @@ internal static class HostCheck
             {
                 differences.Add($"filters of priority {priority} on {link.Name}", "none", kind);
             }
+        }
+    }
+
+    private static void CompareFlows(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostRecord? note)
+    {
+        var parent = note?.FlowParent is { } text && FlowClassifierParent.TryParse(text, out var noted) ? noted : FlowClassifierParent.Root;
+        var found = Qdiscs.Find(host, attachment.MasterIfIndex, parent.Handle);
+        if (found is not { Handle: UniqueFlows.Qdisc, FqCodel: not null })
+        {
+            differences.Add(
+                $"qdisc of {attachment.Master} at {parent}",
+                $"fq_codel {TcHandle.Format(UniqueFlows.Qdisc)}",
+                found is null || found.IsDefault ? "none" : $"{found.Kind} {TcHandle.Format(found.Handle)}");
         }
     }
 

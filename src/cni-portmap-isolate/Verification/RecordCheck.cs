@@ -22,8 +22,14 @@ internal static class RecordCheck
             differences.Add("ephemeral ports", $"a slice of {configuration.EphemeralPorts}", attachment.Slice.ToString());
         }
 
+        if (attachment.Change is not null)
+        {
+            differences.Add("state of the record", "no change under way", "a change that has begun and not ended");
+        }
+
+        // What an operator changed is not what the runtime asked for, and is meant to differ.
         var owned = attachment.Claims.ToLookup(c => c.Protocol);
-        foreach (var claim in configuration.Claims)
+        foreach (var claim in attachment.Changed is null ? configuration.Claims : [])
         {
             if (!PortSet.From(owned[claim.Protocol].Select(c => c.Range)).Contains(claim.Range))
             {
