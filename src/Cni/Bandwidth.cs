@@ -12,13 +12,30 @@ public sealed record Bandwidth(ulong IngressRate, ulong IngressBurst, ulong Egre
     /// </summary>
     public const ulong BurstSentinel = int.MaxValue;
 
-    internal static Bandwidth? Read(ConfigValue value) => value.IsPresent
-        ? new Bandwidth(
-            ReadBits(value.Member("ingressRate")),
-            ReadBits(value.Member("ingressBurst")),
-            ReadBits(value.Member("egressRate")),
-            ReadBits(value.Member("egressBurst")))
-        : null;
+    internal static Bandwidth? Read(ConfigValue value)
+    {
+        if (!value.IsPresent)
+        {
+            return null;
+        }
+
+        var (ingressRate, ingressBurst) = ReadPair(value, "ingress");
+        var (egressRate, egressBurst) = ReadPair(value, "egress");
+        return new Bandwidth(ingressRate, ingressBurst, egressRate, egressBurst);
+    }
+
+    /// <summary>
+    /// The reference plugin wants both of a pair or neither. Here a rate needs no burst, as one can be chosen; but a
+    /// burst without a rate would leave unlimited what somebody wanted limited.
+    /// </summary>
+    private static (ulong Rate, ulong Burst) ReadPair(ConfigValue value, string direction)
+    {
+        var (rate, burst) = (value.Member(direction + "Rate"), value.Member(direction + "Burst"));
+        var (rateBits, burstBits) = (ReadBits(rate), ReadBits(burst));
+        return rateBits == 0 && burstBits is > 0 and < BurstSentinel
+            ? throw burst.Invalid($"has no {rate.Path} that it belongs to")
+            : (rateBits, burstBits);
+    }
 
     private static ulong ReadBits(ConfigValue value)
     {

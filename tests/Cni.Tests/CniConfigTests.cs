@@ -83,6 +83,7 @@ public sealed class CniConfigTests
     [InlineData("""{"ingressRate":1e+09,"egressRate":1.8446744073709552e+19}""", 1000000000, 0, ulong.MaxValue, 0)]
     [InlineData("""{"egressRate":18446744073709551615,"egressBurst":34359738359}""", 0, 0, ulong.MaxValue, 34359738359)]
     [InlineData("""{"egressRate":null}""", 0, 0, 0, 0)]
+    [InlineData("""{"ingressBurst":2147483647,"egressRate":0,"egressBurst":4294967295}""", 0, 2147483647, 0, 4294967295)]
     public void Bandwidth_in_every_spelling(string json, ulong ingress, ulong ingressBurst, ulong egress, ulong egressBurst) =>
         Assert.Equal(
             new Bandwidth(ingress, ingressBurst, egress, egressBurst),
@@ -92,6 +93,8 @@ public sealed class CniConfigTests
     [InlineData("""{"ingressRate":-1}""", "runtimeConfig.bandwidth.ingressRate: -1")]
     [InlineData("""{"egressBurst":1.5}""", "runtimeConfig.bandwidth.egressBurst: 1.5")]
     [InlineData("""{"egressRate":"fast"}""", "runtimeConfig.bandwidth.egressRate: \"fast\"")]
+    [InlineData("""{"egressRate":8000,"ingressBurst":8000}""", "runtimeConfig.bandwidth.ingressBurst: 8000 has no runtimeConfig.bandwidth.ingressRate")]
+    [InlineData("""{"EgressRate":0,"EgressBurst":2147483646}""", "runtimeConfig.bandwidth.egressBurst: 2147483646")]
     [InlineData("""5""", "runtimeConfig.bandwidth: 5")]
     public void A_malformed_bandwidth_is_named(string json, string named)
     {

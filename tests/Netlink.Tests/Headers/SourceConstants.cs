@@ -95,10 +95,10 @@ internal static partial class SourceConstants
     [GeneratedRegex(@"^    (?<name>\w+) = (?<value>[^,]+),(\s*// (?<kernel>[A-Z][A-Z0-9_]+))?")]
     private static partial Regex EnumMember();
 
-    [GeneratedRegex(@"\bconst (byte|short|ushort|int|uint|long|ulong) (?<name>\w+) = (?<value>[^;]+);(\s*// (?<kernel>(1 << )?[A-Z][A-Z0-9_]{2,}(\(.*\))?|sizeof\(.*\)|offsetof\(.*\)))?")]
+    [GeneratedRegex(@"\bconst (byte|short|ushort|int|uint|long|ulong) (?<name>\w+) = (?<value>[^;]+);(\s*// (?<kernel>(1 << )?_?[A-Z][A-Z0-9_]{2,}(\(.*\))?|sizeof\(.*\)|offsetof\(.*\)))?")]
     private static partial Regex Constant();
 
-    [GeneratedRegex(@"/// <summary>(?<prefix>The begin of )?struct (?<kernel>\w+) of [^\n]*\n\[StructLayout\(LayoutKind\.Sequential\)\]\npublic (unsafe )?struct (?<type>\w+)\n\{\n(?<body>.*?)\n\}", RegexOptions.Singleline)]
+    [GeneratedRegex(@"/// <summary>(?<prefix>The begin of )?struct (?<kernel>\w+) of [^\n]*\n\[StructLayout\(LayoutKind\.Sequential\)\]\n(public|internal) (unsafe )?struct (?<type>\w+)\n\{\n(?<body>.*?)\n\}", RegexOptions.Singleline)]
     private static partial Regex Structure();
 
     [GeneratedRegex(@"^    public (fixed )?[\w]+ (?<name>\w+)(\[\d+\])?;(\s*// (?<kernel>[a-z_][a-z0-9_]*(\[\d\])?))?")]
