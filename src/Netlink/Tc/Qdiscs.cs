@@ -52,21 +52,12 @@ public static class Qdiscs
     }
 
     /// <summary>
-    /// The qdisc at one place, or null where there is none, or no such place or device.
-    /// Equivalent to: <c>tc qdisc get dev INDEX parent PARENT|root</c>.
+    /// The qdisc at one place, or null where there is none but the kernel's hidden ones, or no such place or device.
+    /// Equivalent to: <c>tc qdisc show dev INDEX parent PARENT|root</c>. Read by a dump, as the kernel tells every listener on
+    /// the host of an answer to a single question.
     /// </summary>
-    public static Qdisc? Find(NetlinkConnection connection, int index, uint parent)
-    {
-        var request = new NetlinkBatch(256);
-        using (var message = request.Message((ushort)RouteMessage.GetQdisc, MessageFlags.None, "look up a qdisc"))
-        {
-            message.Structure(new TcHeader { Index = index, Parent = parent });
-        }
-
-        Qdisc? found = null;
-        connection.Get(request, received => found = Parse(received), Errno.NoEntry, Errno.NoSuchDevice, Errno.Invalid);
-        return found;
-    }
+    public static Qdisc? Find(NetlinkConnection connection, int index, uint parent) =>
+        List(connection, index).Find(q => q.Parent == parent);
 
     /// <summary>Equivalent to: <c>tc qdisc show dev INDEX</c>, or of all devices for index 0.</summary>
     public static List<Qdisc> List(NetlinkConnection connection, int index)

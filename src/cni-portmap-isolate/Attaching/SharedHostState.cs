@@ -108,7 +108,7 @@ internal static class SharedHostState
                 $"it is somebody else's and was left as it is; remove it, or name one of its classes as {ConfigurationKeys.EgressFlowClassifierParent}");
         }
 
-        if (found is null && !parent.IsRoot)
+        if (failures[0] is { Index: 0, Errno: Errno.NoEntry or Errno.Invalid } && !parent.IsRoot && !FeatureProbe.LacksFqCodel())
         {
             throw new CniException(
                 CniErrorCode.InvalidNetworkConfig,

@@ -118,6 +118,12 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
         return raised.Bytes > maximum.Bytes ? maximum : raised;
     }
 
+    /// <summary>
+    /// Bytes that may leave at once where nobody says. A timer that is late by less than they take at the rate loses nothing.
+    /// </summary>
+    public static ulong ChooseBurst(ulong rate, ulong frameSize) =>
+        Math.Max((ulong)((UInt128)rate * DefaultBurstMilliseconds / 1000), DefaultBurstFrames * frameSize);
+
     private static long Burst(ulong? given, ulong rate, ulong frame, string direction, List<string> warnings)
     {
         // Below 6 bytes/s a frame does not fit into the kernel's bound, which wins: the shaper lets a frame through on credit.
@@ -129,7 +135,7 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
 
         var wanted = given is { } burst
             ? Math.Max(burst, frame)
-            : Math.Max((ulong)((UInt128)rate * DefaultBurstMilliseconds / 1000), DefaultBurstFrames * frame);
+            : ChooseBurst(rate, frame);
         return Saturate((ulong)UInt128.Min(wanted, greatest));
     }
 

@@ -3,6 +3,7 @@ using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Tc;
+using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.DataPath;
 
@@ -40,7 +41,7 @@ internal static class Shaper
         var (rate, ceil, burst) = ((ulong)limit.Rate, (ulong)limit.Ceil, (ulong)limit.Burst);
 
         // With a ceil of its own, bursts leave at that speed, and at line speed only what keeps it exact; without one, at line speed.
-        var atOnce = ceil > rate ? Math.Min(burst, ChooseBurst(ceil, FrameSize(mtu))) : burst;
+        var atOnce = ceil > rate ? Math.Min(burst, RateLimits.ChooseBurst(ceil, (ulong)FrameSize(mtu))) : burst;
         return new HtbClass(Class, Qdisc, rate, ceil, HtbClass.TicksFor(burst, rate), HtbClass.TicksFor(atOnce, ceil), (uint)FrameSize(mtu));
     }
 
@@ -53,11 +54,6 @@ internal static class Shaper
         var target = (uint)Math.Clamp(FrameSize(mtu) * 1_500_000L / Math.Max(1, limit.Rate), Target, LongestTarget);
         return new FqCodelSettings(target, Interval + target - Target);
     }
-
-    /// <summary>
-    /// Bytes that may leave at once where nobody says: what ten milliseconds bring. A timer that is late by less loses nothing.
-    /// </summary>
-    public static ulong ChooseBurst(ulong rate, int frameSize) => Math.Max(rate / 100, 2UL * (uint)frameSize);
 
     /// <summary>Bytes of the longest packet as the scheduler counts it.</summary>
     public static int FrameSize(int mtu) => mtu + EthernetHeader;
