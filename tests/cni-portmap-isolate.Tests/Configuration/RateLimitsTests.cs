@@ -60,7 +60,10 @@ public sealed class RateLimitsTests
     [InlineData("\"egressRateLimitPerContainer\":1,\"minimumEgressRateLimit\":0,\"egressBurst\":1", "", "1 1 274")]
 
     // Saturation.
-    [InlineData("\"egressRateLimitPerContainer\":18446744073709551615,\"egressBurst\":18446744073709551615", "", "9223372036854775807 9223372036854775807 9223372036854775807")]
+    [InlineData(
+        "\"egressRateLimitPerContainer\":18446744073709551615,\"egressBurst\":18446744073709551615",
+        "",
+        "9223372036854775807 9223372036854775807 9223372036854775807")]
     [InlineData("\"egressRatePerCpu\":18446744073709551615", "65536", "9223372036854775807 9223372036854775807 92233720368547758")]
     [InlineData("\"egressRateLimitPerContainer\":1000000,\"egressCeilLimit\":18446744073709551615", "", "1000000 9223372036854775807 10000")]
     public void Limit_follows_from_the_configuration(string keys, string cpus, string expected)
@@ -69,7 +72,8 @@ public sealed class RateLimitsTests
         Assert.Equal(expected, limits.Egress is { } limit ? $"{limit.Rate} {limit.Ceil} {limit.Burst}" : "none");
 
         // The other direction is the same rules with the other keys.
-        var mirrored = Regex.Replace(keys, "(in|e)gress", m => m.Value[0] switch { 'e' => "ingress", 'E' => "Ingress", 'i' => "egress", _ => "Egress" }, RegexOptions.IgnoreCase);
+        var mirrored = Regex.Replace(
+            keys, "(in|e)gress", m => m.Value[0] switch { 'e' => "ingress", 'E' => "Ingress", 'i' => "egress", _ => "Egress" }, RegexOptions.IgnoreCase);
         Assert.Equal(limits.Egress, Compute(mirrored, cpus, null).Ingress);
     }
 
