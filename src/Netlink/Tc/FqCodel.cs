@@ -21,9 +21,21 @@ public static class FqCodel
     /// Equivalent to: <c>tc qdisc add dev INDEX parent PARENT|root handle HANDLE fq_codel [target …us] [interval …us] [flows …]</c>.
     /// The kernel never lets it replace a qdisc with another handle than 0, which only its own default ones have: EEXIST.
     /// </summary>
-    public static void Add(NetlinkBatch batch, int index, uint parent, uint handle, FqCodelSettings settings, string operation)
+    public static void Add(NetlinkBatch batch, int index, uint parent, uint handle, FqCodelSettings settings, string operation) =>
+        Write(batch, index, parent, handle, settings, MessageFlags.Create | MessageFlags.Exclusive, operation);
+
+    /// <summary>
+    /// Makes it, or changes target and interval of one that is there; what is queued stays, and its number of queues, which must
+    /// not be named then. A qdisc of another kind or handle is replaced.
+    /// Equivalent to: <c>tc qdisc replace dev INDEX parent PARENT handle HANDLE fq_codel [target …us] [interval …us]</c>.
+    /// </summary>
+    public static void Set(NetlinkBatch batch, int index, uint parent, uint handle, FqCodelSettings settings, string operation) =>
+        Write(batch, index, parent, handle, settings, MessageFlags.Create | MessageFlags.Replace, operation);
+
+    private static void Write(
+        NetlinkBatch batch, int index, uint parent, uint handle, FqCodelSettings settings, MessageFlags flags, string operation)
     {
-        using var message = batch.Message((ushort)RouteMessage.NewQdisc, MessageFlags.Create | MessageFlags.Exclusive, operation);
+        using var message = batch.Message((ushort)RouteMessage.NewQdisc, flags, operation);
         message.Structure(new TcHeader { Index = index, Handle = handle, Parent = parent });
         message.Attribute(TcAttribute.Kind, "fq_codel");
         using var options = message.Nested(TcAttribute.Options);

@@ -1,3 +1,4 @@
+using CniIsolator.Linux;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 
@@ -54,9 +55,11 @@ public static class Htb
     /// <summary>
     /// Equivalent to: <c>tc qdisc add dev INDEX root handle HANDLE htb default CLASS r2q 10 direct_qlen LENGTH</c>.
     /// </summary>
-    public static void AddQdisc(NetlinkBatch batch, int index, uint handle, HtbSettings settings, string operation)
+    public static void AddQdisc(
+        NetlinkBatch batch, int index, uint handle, HtbSettings settings, string operation, params ReadOnlySpan<Errno> tolerated)
     {
-        using var message = batch.Message((ushort)RouteMessage.NewQdisc, MessageFlags.Create | MessageFlags.Exclusive, operation);
+        using var message = batch.Message(
+            (ushort)RouteMessage.NewQdisc, MessageFlags.Create | MessageFlags.Exclusive, operation, tolerated);
         message.Structure(new TcHeader { Index = index, Handle = handle, Parent = TcHandle.Root });
         message.Attribute(TcAttribute.Kind, "htb");
         using var options = message.Nested(TcAttribute.Options);
@@ -73,10 +76,11 @@ public static class Htb
         WriteClass(batch, index, wanted, MessageFlags.Create | MessageFlags.Exclusive, operation);
 
     /// <summary>
-    /// Changes rates and bursts of a class at once; what is queued stays. Equivalent to: <c>tc class change dev INDEX parent PARENT classid HANDLE htb …</c>.
+    /// Makes a class, or changes rates and bursts of one that is there; what is queued stays.
+    /// Equivalent to: <c>tc class replace dev INDEX parent PARENT classid HANDLE htb …</c>.
     /// </summary>
-    public static void ChangeClass(NetlinkBatch batch, int index, HtbClass wanted, string operation) =>
-        WriteClass(batch, index, wanted, MessageFlags.None, operation);
+    public static void SetClass(NetlinkBatch batch, int index, HtbClass wanted, string operation) =>
+        WriteClass(batch, index, wanted, MessageFlags.Create, operation);
 
     /// <summary>Equivalent to: <c>tc class show dev INDEX</c>, those of htb; a device that is gone has none.</summary>
     public static List<HtbClass> ListClasses(NetlinkConnection connection, int index)

@@ -57,7 +57,7 @@ internal sealed class Construction(
     public void RollBack()
     {
         container.Run(before.Restore);
-        HostSide.Remove(session.Host, _path, attachment.HostInterface, _foreign);
+        HostSide.Remove(session.Host, [_path], attachment.HostInterface, _foreign);
     }
 
     /// <summary>Removes filters in the way that lead nowhere; one that leads to a device is somebody's.</summary>

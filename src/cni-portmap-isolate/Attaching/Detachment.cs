@@ -22,7 +22,7 @@ internal static class Detachment
                 RemoveFarSide(attachment.Key, link, netns);
             }
 
-            HostSide.Remove(session.Host, Session.PathOf(attachment), attachment.HostInterface);
+            HostSide.Remove(session.Host, Session.PathsOf(attachment), attachment.HostInterface);
             RemoveContainerSide(attachment, netns);
         }
 

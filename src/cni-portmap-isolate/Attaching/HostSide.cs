@@ -61,13 +61,14 @@ internal static class HostSide
 
     /// <summary>Takes the container out of the demultiplexer, and removes the veth, both ends at once.</summary>
     /// <param name="host">A connection into the host's namespace.</param>
-    /// <param name="path">What the entries are computed from.</param>
-    /// <param name="keep">Entries that are not this container's, since making them failed.</param>
+    /// <param name="paths">What the entries are computed from.</param>
     /// <param name="hostInterface">The device is removed only if it has this name.</param>
-    public static void Remove(NetlinkConnection host, AttachmentPath path, string hostInterface, IReadOnlySet<U32Handle>? keep = null)
+    /// <param name="keep">Entries that are not this container's, since making them failed.</param>
+    public static void Remove(
+        NetlinkConnection host, IEnumerable<AttachmentPath> paths, string hostInterface, IReadOnlySet<U32Handle>? keep = null)
     {
         var batch = new NetlinkBatch();
-        foreach (var filter in Entries(path).Where(f => keep is null || !keep.Contains(f.Handle)))
+        foreach (var filter in paths.SelectMany(Entries).Where(f => keep is null || !keep.Contains(f.Handle)))
         {
             U32Filters.Delete(batch, filter.At, filter.Handle, "remove the container's entries");
         }

@@ -24,6 +24,11 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return attachment.Creator.IsAlive();
         }
 
+        if (IsBeingChanged(attachment))
+        {
+            return true;
+        }
+
         return attachment.HostNetns == hostNetns
             ? Links.Find(host, attachment.HostInterface) is not null
             : IsNamespaceAlive(attachment);
@@ -47,6 +52,9 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
 
         return !SpinWait.SpinUntil(() => Links.Find(host, attachment.HostInterface) is null, TeardownTime);
     }
+
+    /// <summary>Whether a process is just changing it; one that died on the way does not count.</summary>
+    public static bool IsBeingChanged(Attachment attachment) => attachment.Change is not null && attachment.Creator.IsAlive();
 
     /// <summary>Whether the path still leads to the namespace that the attachment was made in.</summary>
     public bool IsNamespaceAlive(Attachment attachment) =>

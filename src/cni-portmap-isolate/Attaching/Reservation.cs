@@ -1,10 +1,8 @@
-using System.Globalization;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Netlink.SocketDiagnostics;
 using CniIsolator.Plugin.Configuration;
 using Serilog;
 
@@ -20,7 +18,7 @@ internal sealed class Reservation(
     // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
     private const int Rounds = AttachmentSlot.Last;
 
-    private readonly List<Listener> _listeners = ListListeners();
+    private readonly HostListeners _listeners = HostListeners.Read();
     private HostRecord? _note;
     private IReadOnlyList<UnreadableRecord> _unreadable = [];
     private int _examined;
@@ -31,7 +29,7 @@ internal sealed class Reservation(
     /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
     public Attachment Take(CniRequest request, NetworkNamespace container)
     {
-        RefuseHostListeners();
+        _listeners.Refuse(configuration.Claims);
         for (var round = 0; round < Rounds; round++)
         {
             var obstacles = TryTake(request, container, out var attachment);
@@ -112,12 +110,12 @@ internal sealed class Reservation(
         {
             if (space.FindHolder(claim) is { } holder)
             {
-                return Reclaim(store, holder.Key) ?? throw Taken(claim.ToString(), holder.ToString());
+                return Reclaim(store, holder.Key) ?? throw HostListeners.Taken(claim.ToString(), holder.ToString());
             }
         }
 
         // A host process that listens in the pool keeps its port: its whole slice stays unused.
-        var unusable = PortSet.FromPorts(_listeners.Select(l => l.Port));
+        var unusable = _listeners.Ports;
         var size = configuration.EphemeralPortsPerContainer;
         if (SliceAllocator.Allocate(configuration.EphemeralPorts, size, space.Owned, unusable, store.Freed) is not { } slice
             || AttachmentSlot.Next(store.Attachments) is not { } slot)
@@ -329,25 +327,6 @@ internal sealed class Reservation(
     private List<Attachment>? Reclaim(StoreTransaction store, AttachmentKey holder) =>
         store.Find(holder) is { } attachment && !session.Liveness.IsAliveAfterTeardown(attachment) ? [attachment] : null;
 
-    private void RefuseHostListeners()
-    {
-        foreach (var claim in configuration.Claims)
-        {
-            if (_listeners.Find(l => l.Protocol == (byte)claim.Protocol && claim.Range.Contains(l.Port)) is { } listener)
-            {
-                throw Taken(
-                    new PortClaim(claim.Protocol, PortRange.Single(listener.Port)).ToString(),
-                    string.Create(CultureInfo.InvariantCulture, $"a host process of user {listener.Owner} listens on {listener.Address}"));
-            }
-        }
-    }
-
-    private static List<Listener> ListListeners()
-    {
-        using var diagnostics = NetlinkConnection.Open(Netlink.Protocol.NetlinkFamily.SocketDiagnostics);
-        return Listeners.List(diagnostics);
-    }
-
     private CniException Exhausted(PortSpace space, int size, PortSet unusable)
     {
         var capacity = SliceAllocator.Capacity(configuration.EphemeralPorts, space.Owned, size, unusable);
@@ -356,9 +335,6 @@ internal sealed class Reservation(
             $"ephemeralPorts \"{configuration.EphemeralPorts}\": no {size} ports are free for another container",
             $"{capacity.Total} slices of {size} ports fit, {capacity.Free} are free; the largest free slice has {capacity.LargestFree} ports");
     }
-
-    private static CniException Taken(string ports, string holder) =>
-        new(CniErrorCode.PortTaken, $"port {ports} is taken", holder);
 
     private static string Describe(Attachment attachment) =>
         string.Join(", ", attachment.Claims.Select(c => c.ToString()).Prepend($"{attachment.Slice} (ephemeral)"));

@@ -10,7 +10,7 @@ namespace CniIsolator.Plugin.Attaching;
 /// <summary>What one command works with: the host's namespace, the store, and who we are.</summary>
 internal sealed class Session : IDisposable
 {
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(20);
 
     public Session(string stateDir)
     {
@@ -96,6 +96,16 @@ internal sealed class Session : IDisposable
 
     public bool IsOnThisHost(Attachment attachment) =>
         attachment.BootId == BootId && attachment.HostNetns == Namespace.Identity.ToString();
+
+    /// <summary>
+    /// What the attachment's filters in the shared tables are computed from: while its ports are being changed, the old ones and the
+    /// new ones.
+    /// </summary>
+    public static IEnumerable<AttachmentPath> PathsOf(Attachment attachment)
+    {
+        var path = PathOf(attachment);
+        return attachment.Change is { } change ? [path, path with { Claims = change.Claims }] : [path];
+    }
 
     /// <summary>What the attachment's filters are computed from.</summary>
     public static AttachmentPath PathOf(Attachment attachment) => new(

@@ -36,6 +36,12 @@ internal static class DeleteCommand
             return null;
         }
 
+        // A change takes milliseconds, and would put back filters that we have just removed.
+        if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } changing || !Liveness.IsBeingChanged(changing), Session.LockTimeout))
+        {
+            throw new CniException(CniErrorCode.TryAgainLater, $"{key} is being changed by another process");
+        }
+
         using var store = session.Begin();
         if (store.Find(key) is not { } attachment)
         {

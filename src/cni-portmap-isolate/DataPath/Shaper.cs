@@ -68,6 +68,18 @@ internal static class Shaper
         return batch.Count - 1;
     }
 
+    /// <summary>
+    /// Puts a limit on a device, or changes the one that it has: what waits behind it stays. Another qdisc in its place is an error.
+    /// </summary>
+    /// <returns>As <see cref="Add"/>.</returns>
+    public static int Set(NetlinkBatch batch, int index, RateLimit limit, int mtu, string device)
+    {
+        Htb.AddQdisc(batch, index, Qdisc, Settings, $"add htb to {device}", Errno.Exists);
+        Htb.SetClass(batch, index, ClassOf(limit, mtu), $"set the htb class of {device}");
+        FqCodel.Set(batch, index, Class, Leaf, LeafOf(limit, mtu), $"set fq_codel of {device}");
+        return batch.Count - 1;
+    }
+
     /// <summary>The failures that count: a leaf whose kind the kernel does not know does not, as htb brings a plain queue.</summary>
     public static IReadOnlyList<NetlinkFailure> WithoutLeaf(IReadOnlyList<NetlinkFailure> failures, int leaf, out bool plainQueue)
     {
