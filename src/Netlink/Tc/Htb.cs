@@ -42,7 +42,7 @@ public sealed record HtbClass(uint Handle, uint Parent, ulong Rate, ulong Ceil, 
 /// <summary>Operations on the hierarchical token bucket.</summary>
 public static class Htb
 {
-    private const uint Version = 3; // not in the headers: HTB_VER >> 16 of net/sched/sch_htb.c
+    private const uint Version = 3; // TC_HTB_PROTOVER
 
     // Divides a rate to get a quantum. Never used, as every class names its own, but it may not be 0.
     private const uint RateToQuantum = 10;
