@@ -21,6 +21,7 @@ public enum MessageFlags : ushort
     Request = 0x1, // NLM_F_REQUEST
     Multipart = 0x2, // NLM_F_MULTI
     Acknowledge = 0x4, // NLM_F_ACK
+    Echo = 0x8, // NLM_F_ECHO
     DumpInterrupted = 0x10, // NLM_F_DUMP_INTR
     Root = 0x100, // NLM_F_ROOT
     Match = 0x200, // NLM_F_MATCH

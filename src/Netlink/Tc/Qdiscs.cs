@@ -53,13 +53,14 @@ public static class Qdiscs
 
     /// <summary>
     /// The qdisc at one place, or null where there is none, or no such place or device.
-    /// Equivalent to: <c>tc qdisc get dev INDEX parent PARENT|root</c>.
+    /// Equivalent to: <c>tc qdisc show dev INDEX parent PARENT|root</c>, without a dump of all devices.
     /// </summary>
     public static Qdisc? Find(NetlinkConnection connection, int index, uint parent)
     {
         var request = new NetlinkBatch(256);
-        using (var message = request.Message((ushort)RouteMessage.GetQdisc, MessageFlags.None, "look up a qdisc"))
+        using (var message = request.Message((ushort)RouteMessage.GetQdisc, MessageFlags.Echo, "look up a qdisc"))
         {
+            // Without "echo" the kernel shows the qdisc to those who monitor, and to the asker only acknowledges (qdisc_get_notify).
             message.Structure(new TcHeader { Index = index, Parent = parent });
         }
 
