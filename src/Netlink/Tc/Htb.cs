@@ -178,9 +178,10 @@ public static class Htb
             }
         }
 
+        // A class right below the qdisc is shown below "root", whatever it was made with (htb_dump_class).
         return new HtbClass(
             header.Handle,
-            header.Parent,
+            header.Parent == TcHandle.Root ? header.Handle & 0xffff0000 : header.Parent,
             rate ?? parameters.Rate.Rate,
             ceil ?? parameters.Ceil.Rate,
             parameters.Buffer,
