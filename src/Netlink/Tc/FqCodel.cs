@@ -4,7 +4,10 @@ using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.Netlink.Tc;
 
-/// <summary>Settings of fq_codel that are not the kernel's own; null leaves it the choice.</summary>
+/// <summary>
+/// Settings of fq_codel that are not the kernel's own; null leaves it the choice. Times read back up to 2 us shorter than they were
+/// written, 5000 as 4999: the kernel keeps them in units of 1024 ns (CODEL_SHIFT of net/codel.h).
+/// </summary>
 /// <param name="TargetMicroseconds">Delay that a queue may keep standing; the kernel's is 5 ms.</param>
 /// <param name="IntervalMicroseconds">How long it may stand before packets are dropped or marked; the kernel's is 100 ms.</param>
 /// <param name="Flows">Queues; the kernel's are 1024.</param>

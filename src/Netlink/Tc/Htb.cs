@@ -47,7 +47,7 @@ public sealed record HtbClass(uint Handle, uint Parent, ulong Rate, ulong Ceil, 
 /// <summary>Operations on the hierarchical token bucket.</summary>
 public static class Htb
 {
-    private const uint Version = 3; // HTB_VER >> 16 of net/sched/sch_htb.c
+    private const uint Version = 3; // TC_HTB_PROTOVER
 
     // Divides a rate to get a quantum. Never used, as every class names its own, but it may not be 0.
     private const uint RateToQuantum = 10;
@@ -186,9 +186,10 @@ public static class Htb
             }
         }
 
+        // A class right below the qdisc is shown below "root", whatever it was made with (htb_dump_class).
         return new HtbClass(
             header.Handle,
-            header.Parent,
+            header.Parent == TcHandle.Root ? header.Handle & 0xffff0000 : header.Parent,
             rate ?? parameters.Rate.Rate,
             ceil ?? parameters.Ceil.Rate,
             parameters.Buffer,

@@ -44,8 +44,10 @@ public static class Qdiscs
     /// Removes the qdisc at a place if it has this handle; its absence is success, and so is another one in its place.
     /// Equivalent to: <c>tc qdisc del dev INDEX parent PARENT|root handle HANDLE</c>.
     /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The handle is 0, by which the kernel understands any.</exception>
     public static void Delete(NetlinkBatch batch, int index, uint parent, uint handle, string operation)
     {
+        ArgumentOutOfRangeException.ThrowIfZero(handle);
         using var message = batch.Message(
             (ushort)RouteMessage.DeleteQdisc, MessageFlags.None, operation, Errno.NoEntry, Errno.NoSuchDevice, Errno.Invalid);
         message.Structure(new TcHeader { Index = index, Handle = handle, Parent = parent });

@@ -25,7 +25,13 @@ internal static class MessageTree
         ["/26/10"] = 0, // AF_INET6
     };
 
-    private static readonly Dictionary<string, int> TcNests = new()
+    // The same numbers mean other things inside the options of qdiscs and classes: 7 is a rate in those of htb.
+    private static readonly Dictionary<string, int> QdiscNests = new()
+    {
+        ["/2"] = 0, // TCA_OPTIONS
+    };
+
+    private static readonly Dictionary<string, int> FilterNests = new()
     {
         ["/2"] = 0, // TCA_OPTIONS
         ["/2/7"] = 0, // TCA_U32_ACT
@@ -43,7 +49,8 @@ internal static class MessageTree
             >= 16 and <= 19 => (16, LinkNests),
             >= 20 and <= 22 => (8, []),
             >= 24 and <= 30 => (12, []),
-            >= 36 and <= 46 => (20, TcNests),
+            >= 36 and <= 42 => (20, QdiscNests),
+            >= 44 and <= 46 => (20, FilterNests),
             _ => throw new ArgumentException($"no layout for message type {type}", nameof(message)),
         };
         var text = new StringBuilder();

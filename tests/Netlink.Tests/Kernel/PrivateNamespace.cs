@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CniIsolator.Linux;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Netlink.Tests.Kernel;
 
@@ -56,6 +57,15 @@ public sealed class PrivateNamespace : IDisposable
         var batch = new Netlink.Protocol.NetlinkBatch();
         write(batch);
         connection.ExecuteOrThrow(batch);
+    }
+
+    /// <summary>Equivalent to: <c>tc qdisc add dev INDEX parent PARENT|root handle HANDLE bfifo</c>; the library makes none, it is somebody else's.</summary>
+    public static void AddFifo(Netlink.Protocol.NetlinkBatch batch, int index, uint parent, uint handle)
+    {
+        using var message = batch.Message(
+            (ushort)RouteMessage.NewQdisc, Netlink.Protocol.MessageFlags.Create | Netlink.Protocol.MessageFlags.Exclusive, "add bfifo");
+        message.Structure(new TcHeader { Index = index, Handle = handle, Parent = parent });
+        message.Attribute(TcAttribute.Kind, "bfifo");
     }
 
     public void Dispose() => Opened.Dispose();

@@ -24,12 +24,17 @@ public class MutationTests
         (44, Payload(batch => U32Filters.Add(batch, new U32Node(At, new U32Handle(0, 0, 1), [U32Key.Any]) { Link = new U32Link(2, Offset: U32Offset.BehindIPv4) }, ""))),
         (20, new byte[72]),
         (92, [.. new byte[12], .. Answer.Attribute(1, new byte[192])]),
+        (36, Payload(batch => Htb.AddQdisc(batch, 7, 0x10000, new HtbSettings(1, 0), ""))),
+        (36, Payload(batch => FqCodel.Add(batch, 7, TcHandle.Root, 0x10000, new FqCodelSettings(5000, 100_000, 64), ""))),
+        (40, Payload(batch => Htb.AddClass(batch, 7, new HtbClass(0x10001, 0x10000, 1, 1, 1, 1, 1), ""))),
+        (44, Payload(batch => U32Filters.Add(batch, new U32Node(At, new U32Handle(0, 0, 1), [U32Key.Any]) { Class = 0x10001 }, ""))),
     ];
 
     private static readonly Action<NetlinkConnection>[] Readers = [
         c => Links.List(c), c => Links.Find(c, 7), c => Addresses.List(c, 0), c => Routes.ListDefaults(c),
         c => Neighbours.Find(c, 7, InternetAddress.Loopback), c => LinkStatistics.List(c), c => Qdiscs.List(c, 0),
         c => U32Filters.List(c, At), c => U32Filters.ListPriorities(c, 7, TcHandle.Ingress), c => Listeners.List(c),
+        c => Qdiscs.Find(c, 7, TcHandle.Root), c => Htb.ListClasses(c, 7),
     ];
 
     [Fact]
