@@ -1,7 +1,6 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Configuration;
 using Serilog;

@@ -7,7 +7,7 @@ namespace CniIsolator.Plugin.CommandLine;
 /// <summary>The JSON form of attachments that programs may rely on.</summary>
 internal static class AttachmentJson
 {
-    public static string WriteArray(IReadOnlyList<Attachment> attachments)
+    public static string WriteArray(IReadOnlyList<Attachment> attachments, ILookup<AttachmentKey, string> warnings)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
@@ -15,7 +15,7 @@ internal static class AttachmentJson
             writer.WriteStartArray();
             foreach (var attachment in attachments)
             {
-                Write(writer, attachment);
+                Write(writer, attachment, warnings[attachment.Key]);
             }
 
             writer.WriteEndArray();
@@ -24,7 +24,7 @@ internal static class AttachmentJson
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    private static void Write(Utf8JsonWriter writer, Attachment attachment)
+    private static void Write(Utf8JsonWriter writer, Attachment attachment, IEnumerable<string> warnings)
     {
         writer.WriteStartObject();
         writer.WriteString("network", attachment.Network);
@@ -50,6 +50,11 @@ internal static class AttachmentJson
         writer.WriteEndArray();
         WriteLimit(writer, "egress", attachment.Egress);
         WriteLimit(writer, "ingress", attachment.Ingress);
+        if (attachment.Flow != 0)
+        {
+            writer.WriteNumber("flow", attachment.Flow);
+        }
+
         writer.WriteString("hostLoopback", attachment.HostLoopback.ToString().ToLowerInvariant());
         writer.WriteStartObject("args");
         foreach (var (name, value) in attachment.Args)
@@ -59,6 +64,18 @@ internal static class AttachmentJson
 
         writer.WriteEndObject();
         writer.WriteString("created", attachment.Created);
+        if (attachment.Changed is { } changed)
+        {
+            writer.WriteString("changed", changed);
+        }
+
+        writer.WriteStartArray("warnings");
+        foreach (var warning in warnings)
+        {
+            writer.WriteStringValue(warning);
+        }
+
+        writer.WriteEndArray();
         writer.WriteEndObject();
     }
 

@@ -8,9 +8,9 @@ namespace CniIsolator.Plugin.CommandLine;
 /// <summary>Attachments for people.</summary>
 internal static class AttachmentTable
 {
-    private static readonly string[] Titles = ["NETWORK", "CONTAINER", "IFNAME", "HOST IF", "STATE", "EPHEMERAL", "PORTS"];
+    private static readonly string[] Titles = ["NETWORK", "CONTAINER", "IFNAME", "HOST IF", "STATE", "EPHEMERAL", "PORTS", "EGRESS B/s", "INGRESS B/s", "WARNINGS"];
 
-    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments)
+    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments, ILookup<AttachmentKey, string> warnings)
     {
         List<string[]> rows =
         [
@@ -18,6 +18,7 @@ internal static class AttachmentTable
             .. attachments.Select(a => (string[])
             [
                 a.Network, a.ContainerId, a.IfName, a.HostInterface, a.State.ToString().ToLowerInvariant(), a.Slice.ToString(), Ports(a),
+                Rate(a.Egress), Rate(a.Ingress), string.Join("; ", warnings[a.Key]),
             ]),
         ];
         var widths = Enumerable.Range(0, Titles.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
@@ -27,12 +28,12 @@ internal static class AttachmentTable
         }
     }
 
-    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments)
+    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments, ILookup<AttachmentKey, string> warnings)
     {
         var counters = ReadCounters();
         foreach (var attachment in attachments)
         {
-            foreach (var (name, value) in Details(attachment, counters))
+            foreach (var (name, value) in Details(attachment, counters, warnings[attachment.Key]))
             {
                 output.WriteLine($"{name + ":",-18}{value}");
             }
@@ -41,7 +42,8 @@ internal static class AttachmentTable
         }
     }
 
-    private static IEnumerable<(string Name, string Value)> Details(Attachment attachment, Dictionary<int, LinkCounters> counters)
+    private static IEnumerable<(string Name, string Value)> Details(
+        Attachment attachment, Dictionary<int, LinkCounters> counters, IEnumerable<string> warnings)
     {
         yield return ("container", attachment.ContainerId);
         yield return ("network", attachment.Network);
@@ -54,6 +56,16 @@ internal static class AttachmentTable
         yield return ("host loopback", attachment.HostLoopback.ToString().ToLowerInvariant());
         yield return ("egress limit", Limit(attachment.Egress));
         yield return ("ingress limit", Limit(attachment.Ingress));
+        if (attachment.Flow != 0)
+        {
+            yield return ("flow", string.Create(CultureInfo.InvariantCulture, $"{attachment.Flow} of {attachment.Master}"));
+        }
+
+        foreach (var warning in warnings)
+        {
+            yield return ("warning", warning);
+        }
+
         if (counters.TryGetValue(attachment.IfIndex, out var seen))
         {
             // Counted at the host's end, which receives what the container sends.
@@ -67,6 +79,10 @@ internal static class AttachmentTable
         }
 
         yield return ("created", attachment.Created.ToString("O", CultureInfo.InvariantCulture));
+        if (attachment.Changed is { } changed)
+        {
+            yield return ("changed", changed.ToString("O", CultureInfo.InvariantCulture));
+        }
     }
 
     /// <summary>Counters are an extra: without permission or kernel support the rest is still shown.</summary>
@@ -85,6 +101,8 @@ internal static class AttachmentTable
 
     private static string Ports(Attachment attachment) =>
         attachment.Claims.Count == 0 ? "-" : string.Join(",", attachment.Claims);
+
+    private static string Rate(RateLimit? limit) => limit is null ? "-" : limit.Rate.ToString(CultureInfo.InvariantCulture);
 
     private static string Limit(RateLimit? limit) => limit is null
         ? "none"

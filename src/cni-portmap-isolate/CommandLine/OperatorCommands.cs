@@ -1,4 +1,5 @@
 using System.CommandLine;
+using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Plugin.Configuration;
 
@@ -69,19 +70,24 @@ internal static class OperatorCommands
         {
             list,
             show,
+            UpdateCommand.Build(id, stateDir, Guarded),
         };
     }
 
-    private static int Print(IReadOnlyList<Attachment> attachments, bool json, Action<TextWriter, IReadOnlyList<Attachment>> table)
+    private static int Print(
+        IReadOnlyList<Attachment> attachments,
+        bool json,
+        Action<TextWriter, IReadOnlyList<Attachment>, ILookup<AttachmentKey, string>> table)
     {
         var ordered = attachments.OrderBy(a => a.Created).ThenBy(a => a.Key.ToString(), StringComparer.Ordinal).ToList();
+        var warnings = AttachmentWarnings.Collect(ordered);
         if (json)
         {
-            Console.Out.WriteLine(AttachmentJson.WriteArray(ordered));
+            Console.Out.WriteLine(AttachmentJson.WriteArray(ordered, warnings));
         }
         else
         {
-            table(Console.Out, ordered);
+            table(Console.Out, ordered, warnings);
         }
 
         return 0;
@@ -104,6 +110,11 @@ internal static class OperatorCommands
         try
         {
             return action();
+        }
+        catch (CniException e)
+        {
+            Console.Error.WriteLine($"cni-portmap-isolate: error {e.Code}: {e.Message}{(e.Details is null ? "" : $": {e.Details}")}");
+            return Fault;
         }
         catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
         {

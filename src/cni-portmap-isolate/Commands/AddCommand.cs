@@ -23,6 +23,7 @@ internal static class AddCommand
         var facts = HostFacts.Read(session.Host, configuration.Master);
         configuration.CheckAgainstHostRange(facts.EphemeralRange);
         configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
+        AttachmentPath.RefuseTooManyBlocks(configuration.Claims);
         var limits = ReadLimits(configuration, facts);
         foreach (var warning in limits.Warnings)
         {

@@ -119,6 +119,27 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
     }
 
     /// <summary>
+    /// Another rate for a container that runs. A ceil above both rates stays, and a burst that somebody chose.
+    /// </summary>
+    /// <param name="previous">Its limit so far; null for none.</param>
+    /// <param name="rate">Bytes per second; 0 is no limit.</param>
+    /// <param name="frameSize">Bytes of the largest Ethernet frame, header included.</param>
+    public static RateLimit? Replace(RateLimit? previous, ulong rate, int frameSize)
+    {
+        if (rate == 0)
+        {
+            return null;
+        }
+
+        var (wanted, frame) = (Saturate(rate), (ulong)frameSize);
+        var chosen = previous is null || (ulong)previous.Burst == ChooseBurst((ulong)previous.Rate, frame) ? null : (ulong?)previous.Burst;
+        return new RateLimit(
+            wanted,
+            previous is not null && previous.Ceil > previous.Rate ? Math.Max(wanted, previous.Ceil) : wanted,
+            Burst(chosen, (ulong)wanted, frame, "", []));
+    }
+
+    /// <summary>
     /// Bytes that may leave at once where nobody says. A timer that is late by less than they take at the rate loses nothing.
     /// </summary>
     public static ulong ChooseBurst(ulong rate, ulong frameSize) =>

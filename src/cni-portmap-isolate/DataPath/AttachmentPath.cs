@@ -1,3 +1,5 @@
+using System.Globalization;
+using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 
@@ -44,9 +46,18 @@ public sealed record AttachmentPath(
 
     public static int FirstNodeOf(int generation) => generation == 0 ? 1 : SecondGeneration;
 
-    /// <summary>How many blocks u32 needs for these fixed ports.</summary>
-    public static int CountBlocks(IEnumerable<PortClaim> claims) =>
-        claims.GroupBy(c => c.Protocol).Sum(g => PortSet.From(g.Select(c => c.Range)).Decompose().Count());
+    /// <exception cref="CniException">7: the ports are scattered over more than <see cref="MostBlocks"/> blocks.</exception>
+    public static void RefuseTooManyBlocks(IEnumerable<PortClaim> claims)
+    {
+        var blocks = claims.GroupBy(c => c.Protocol).Sum(g => PortSet.From(g.Select(c => c.Range)).Decompose().Count());
+        if (blocks > MostBlocks)
+        {
+            throw new CniException(
+                CniErrorCode.InvalidNetworkConfig,
+                string.Create(CultureInfo.InvariantCulture, $"the fixed ports fall into {blocks} aligned blocks; a container can have {MostBlocks}"),
+                "one range takes few blocks, as many single ports take as many; ports for TCP and UDP count twice");
+        }
+    }
 
     /// <summary>Fixed ports of one protocol as ranges that a u32 key can express.</summary>
     public IEnumerable<PortRange> ClaimedRanges(TransportProtocol protocol) =>

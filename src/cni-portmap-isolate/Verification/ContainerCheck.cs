@@ -1,6 +1,7 @@
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.DataPath;
 
@@ -24,7 +25,8 @@ internal static class ContainerCheck
             CompareRoute(differences, connection, attachment, link);
             if (attachment.Egress is { } limit)
             {
-                ShaperCheck.Compare(differences, connection, link.Index, $"{link.Name} in the container", limit, attachment);
+                ShaperCheck.Compare(
+                    differences, connection, Qdiscs.List(connection, link.Index), link.Index, $"{link.Name} in the container", limit, attachment);
             }
         }
 

@@ -37,7 +37,7 @@ internal static class HostCheck
             CompareOtherPriorities(differences, host, link);
             if (attachment.Ingress is { } limit)
             {
-                ShaperCheck.Compare(differences, host, link.Index, link.Name, limit, attachment);
+                ShaperCheck.Compare(differences, host, Qdiscs.List(host, link.Index), link.Index, link.Name, limit, attachment);
             }
         }
 

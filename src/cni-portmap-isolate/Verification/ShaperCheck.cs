@@ -13,14 +13,21 @@ internal static class ShaperCheck
 
     /// <param name="differences">Where to note what differs.</param>
     /// <param name="connection">A connection into the device's namespace.</param>
+    /// <param name="qdiscs">The qdiscs there.</param>
     /// <param name="index">The device.</param>
     /// <param name="device">How to call it.</param>
     /// <param name="limit">The limit that it should have.</param>
     /// <param name="attachment">Whose it is.</param>
     public static void Compare(
-        DifferenceList differences, NetlinkConnection connection, int index, string device, RateLimit limit, Attachment attachment)
+        DifferenceList differences,
+        NetlinkConnection connection,
+        IReadOnlyList<Qdisc> qdiscs,
+        int index,
+        string device,
+        RateLimit limit,
+        Attachment attachment)
     {
-        var root = Qdiscs.Find(connection, index, TcHandle.Root);
+        var root = qdiscs.FirstOrDefault(q => q.Index == index && q.Parent == TcHandle.Root);
         if (root is not { Handle: Shaper.Qdisc, Htb: { } settings })
         {
             differences.Add($"limit of {device}", $"htb with {limit.Rate} B/s", root is null || root.IsDefault ? "none" : $"a qdisc {root.Kind} {TcHandle.Format(root.Handle)}");
@@ -41,11 +48,10 @@ internal static class ShaperCheck
             differences.Add($"filters of the limit of {device}", "none", $"{kind} at priority {priority}");
         }
 
-        CompareQueue(differences, connection, index, device, limit, attachment);
+        CompareQueue(differences, qdiscs.FirstOrDefault(q => q.Index == index && q.Parent == Shaper.Class), device, limit, attachment);
     }
 
-    private static void CompareQueue(
-        DifferenceList differences, NetlinkConnection connection, int index, string device, RateLimit limit, Attachment attachment)
+    private static void CompareQueue(DifferenceList differences, Qdisc? leaf, string device, RateLimit limit, Attachment attachment)
     {
         if (attachment.PlainQueue)
         {
@@ -53,7 +59,6 @@ internal static class ShaperCheck
         }
 
         var wanted = Shaper.LeafOf(limit, attachment.Mtu);
-        var leaf = Qdiscs.Find(connection, index, Shaper.Class);
         if (leaf?.FqCodel is not { } found)
         {
             differences.Add($"queue of {device}", "fq_codel", leaf is null ? "htb's own" : leaf.Kind);

@@ -1,0 +1,107 @@
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Tc;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.Verification;
+
+namespace CniIsolator.Plugin.CommandLine;
+
+/// <summary>
+/// What is wrong with attachments that an operator should see in a list: limits that are not in force, changes that were interrupted.
+/// CHECK looks at everything; this only at what costs little for a whole host.
+/// </summary>
+internal sealed class AttachmentWarnings
+{
+    private readonly string _bootId = HostIdentity.BootId;
+    private readonly string? _hostNetns;
+    private readonly NetlinkConnection? _host;
+    private readonly List<Qdisc> _qdiscs = [];
+
+    private AttachmentWarnings()
+    {
+        try
+        {
+            using var own = NetworkNamespace.OpenCurrent();
+            _host = NetlinkConnection.Open();
+            _qdiscs = Qdiscs.List(_host, index: 0);
+            _hostNetns = own.Identity.ToString();
+        }
+        catch (IOException)
+        {
+            // Not permitted: what the records say is still shown.
+        }
+    }
+
+    /// <summary>Warnings by attachment; those without any have none.</summary>
+    public static ILookup<AttachmentKey, string> Collect(IReadOnlyList<Attachment> attachments)
+    {
+        var warnings = new AttachmentWarnings();
+        try
+        {
+            return attachments.SelectMany(a => warnings.Of(a).Select(text => (a.Key, text))).ToLookup(w => w.Key, w => w.text);
+        }
+        finally
+        {
+            warnings._host?.Dispose();
+        }
+    }
+
+    private List<string> Of(Attachment attachment)
+    {
+        var found = new List<string>();
+        if (attachment.PlainQueue)
+        {
+            found.Add($"the kernel lacks {FeatureProbe.FairQueue}: one plain queue behind the limit");
+        }
+
+        if (attachment.Change is not null && !Liveness.IsBeingChanged(attachment))
+        {
+            found.Add("an update was interrupted; the next one takes it back");
+        }
+
+        if (attachment.State == AttachmentState.Ready && attachment.BootId == _bootId && attachment.HostNetns == _hostNetns && attachment.Change is null)
+        {
+            found.AddRange(CompareLimits(attachment).All);
+        }
+
+        return found;
+    }
+
+    private DifferenceList CompareLimits(Attachment attachment)
+    {
+        var differences = new DifferenceList();
+        var path = Session.PathOf(attachment);
+        try
+        {
+            if (attachment.Ingress is { } ingress)
+            {
+                ShaperCheck.Compare(differences, _host!, _qdiscs, path.HostEnd, attachment.HostInterface, ingress, attachment);
+            }
+
+            if (attachment.Egress is { } egress
+                && NetworkNamespace.TryIdentify(attachment.Netns) == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
+            {
+                using var container = NetworkNamespace.Open(attachment.Netns);
+                container.Run(() =>
+                {
+                    using var connection = NetlinkConnection.Open();
+                    ShaperCheck.Compare(
+                        differences,
+                        connection,
+                        Qdiscs.List(connection, path.ContainerEnd),
+                        path.ContainerEnd,
+                        $"{attachment.IfName} in the container",
+                        egress,
+                        attachment);
+                });
+            }
+        }
+        catch (IOException)
+        {
+            // The container has just gone, or may not be entered.
+        }
+
+        return differences;
+    }
+}
