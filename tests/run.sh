@@ -21,8 +21,13 @@ while read -r project; do
     name=$(basename "$project" .csproj)
     echo "== $name"
     status=0
-    timeout --kill-after=30 "${limit}m" dotnet test "$project" --no-build -v q --results-directory "$results" \
-        --logger "trx;LogFileName=$name.trx" --logger "console;verbosity=minimal" </dev/null || status=$?
+    loggers=(--logger:"trx;LogFileName=$name.trx" --logger:"console;verbosity=minimal")
+    if [[ $project == tests/full-kernel/* ]]; then
+        # Inside a guest whose kernel has what this machine's may lack; it keeps to the limit itself.
+        FULL_KERNEL_MINUTES=$limit tests/full-kernel/test.sh --ResultsDirectory:"$results" "${loggers[@]}" </dev/null || status=$?
+    else
+        timeout --kill-after=30 "${limit}m" dotnet test "$project" --no-build -v q --results-directory "$results" "${loggers[@]}" </dev/null || status=$?
+    fi
     trx=$results/$name.trx
     counters=$(grep -o '<Counters [^>]*' "$trx" 2>/dev/null || true)
     count() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<" $counters"; }
