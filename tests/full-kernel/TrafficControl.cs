@@ -103,7 +103,7 @@ public static partial class TrafficControl
     [GeneratedRegex(@"flowid 706d:(?<flow>[0-9a-f]+) .*\(rule hit \d+ success (?<matches>\d+)\)")]
     private static partial Regex FilterLine();
 
-    [GeneratedRegex(@"^class fq_codel 706d:(?<flow>[0-9a-f]+) .*\n\s*Sent .*\n\s*backlog \S+ (?<waiting>\d+)p", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^class fq_codel 706d:(?<flow>[0-9a-f]+) .*\n.*\n\s*backlog \S+ (?<waiting>\d+)p", RegexOptions.Multiline)]
     private static partial Regex FlowLine();
 
     [GeneratedRegex(@"^(?<number>[0-9.]+)(?<unit>\D?)bit$")]

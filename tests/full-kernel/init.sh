@@ -15,8 +15,13 @@ set -e
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
-mkdir -p /run/boot /run/netns /run/modules/lib /dev/shm
+mkdir -p /run/boot /run/netns /run/modules/lib /dev/shm /dev/pts
 mount -t tmpfs tmpfs /dev/shm
+mount -t devpts devpts /dev/pts
+ln -s /proc/self/fd /dev/fd
+ln -s /proc/self/fd/0 /dev/stdin
+ln -s /proc/self/fd/1 /dev/stdout
+ln -s /proc/self/fd/2 /dev/stderr
 mount -t hostfs none /run/boot -o "$work"
 . /run/boot/settings
 
