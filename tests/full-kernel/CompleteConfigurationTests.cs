@@ -8,7 +8,7 @@ public sealed class CompleteConfigurationTests
     private const int Count = 40;
     private const long Rate = 37_500 * 1024;
 
-    [Fact(Skip = "the limits are not applied yet")]
+    [Fact]
     public async Task Forty_containers_come_are_shaped_and_go()
     {
         // Half the size of the file's slices: its pool has 24 of those.

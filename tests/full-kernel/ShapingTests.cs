@@ -3,11 +3,10 @@ namespace CniIsolator.FullKernel.Tests;
 /// <summary>Bandwidth limits with the leaf that most kernels have and the machine's own may lack.</summary>
 public sealed class ShapingTests
 {
-    private const string NotYet = "the limits are not applied yet";
     private const long Egress = 1_000_000;
     private const long Ingress = 500_000;
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void Both_directions_get_htb_with_fq_codel_below()
     {
         using Site site = new(Limited);
@@ -20,7 +19,7 @@ public sealed class ShapingTests
         site.AssertClean();
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void A_ceiling_above_the_rate_is_set()
     {
         using Site site = new(config => Limited(config).With("egressCeilLimit", 3 * Egress).With("ingressCeilLimit", 4 * Ingress));
@@ -32,7 +31,7 @@ public sealed class ShapingTests
         site.AssertClean();
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void A_container_without_limits_has_neither()
     {
         using Site site = new();
@@ -43,7 +42,7 @@ public sealed class ShapingTests
         site.AssertClean();
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public async Task Traffic_in_both_directions_passes_class_and_leaf_and_is_held_back()
     {
         const int Size = 400_000;

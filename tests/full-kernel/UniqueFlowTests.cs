@@ -5,14 +5,13 @@ namespace CniIsolator.FullKernel.Tests;
 /// <summary>One flow of an fq_codel on the master for each container, so that the wire is shared fairly.</summary>
 public sealed class UniqueFlowTests
 {
-    private const string NotYet = "the limits are not applied yet";
     private const int HostFlow = 1;
     private const int CommonFlow = 2;
     private const int FirstFlow = 3;
 
     private static readonly ProbeOptions Forty = new() { Datagrams = 40 };
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void Containers_get_the_lowest_free_flow_and_the_last_one_takes_the_qdisc_along()
     {
         using Site site = new(Unique);
@@ -33,7 +32,7 @@ public sealed class UniqueFlowTests
         site.AssertClean();
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public async Task Every_packet_that_leaves_is_put_into_its_sender_s_flow()
     {
         using Site site = new(Unique);
@@ -57,7 +56,7 @@ public sealed class UniqueFlowTests
         Assert.Equal(0, Assert.Single(TrafficControl.Qdiscs(site.Host, site.Master)).Counter("drops"));
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void Under_an_operator_s_class_it_keeps_the_flows_apart_and_leaves_the_rest_alone()
     {
         using Site site = new(
@@ -79,7 +78,7 @@ public sealed class UniqueFlowTests
         site.AssertClean();
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void Somebody_else_s_fq_codel_is_never_replaced()
     {
         using Site site = new(Unique, host => host.Tc("qdisc add dev eth0 root fq_codel limit 5000"));
@@ -94,7 +93,7 @@ public sealed class UniqueFlowTests
         site.AssertClean();
     }
 
-    [Fact(Skip = NotYet)]
+    [Fact]
     public void A_class_that_does_not_exist_is_named()
     {
         using Site site = new(config => Unique(config).With("egressFlowClassifierParent", "1:10"));

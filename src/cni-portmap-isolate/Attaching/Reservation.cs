@@ -119,11 +119,14 @@ internal sealed class Reservation(
         if (SliceAllocator.Allocate(configuration.EphemeralPorts, size, space.Owned, unusable, store.Freed) is not { } slice
             || AttachmentSlot.Next(store.Attachments) is not { } slot)
         {
-            var dead = store.Attachments.Where(a => !session.Liveness.IsAliveAfterTeardown(a)).ToList();
-            return dead.Count > 0 ? dead : throw Exhausted(space, size, unusable);
+            return FindDead(store) ?? throw Exhausted(space, size, unusable);
         }
 
-        var flow = configuration.UniqueFlow ? NextFlow(store) : 0;
+        if (NextFlow(store) is not { } flow)
+        {
+            return FindDead(store) ?? throw FlowsExhausted();
+        }
+
         IsFirst = !store.Attachments.Any(
             a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Flow != 0 || !configuration.UniqueFlow));
         if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
@@ -146,9 +149,18 @@ internal sealed class Reservation(
         return [];
     }
 
-    /// <exception cref="CniException">107: all are in use; 7: they are below another parent.</exception>
-    private int NextFlow(StoreTransaction store)
+    private List<Attachment>? FindDead(StoreTransaction store) =>
+        store.Attachments.Where(a => !session.Liveness.IsAliveAfterTeardown(a)).ToList() is { Count: > 0 } dead ? dead : null;
+
+    /// <summary>The container's queue on the master, 0 if it is to have none; null if all are in use.</summary>
+    /// <exception cref="CniException">7: the others' queues are below another parent.</exception>
+    private int? NextFlow(StoreTransaction store)
     {
+        if (!configuration.UniqueFlow)
+        {
+            return 0;
+        }
+
         if (store.Host?.FlowParent is { } parent
             && parent != configuration.FlowClassifierParent.ToString()
             && store.Attachments.Any(a => a.Flow != 0 && session.IsOnThisHost(a)))
@@ -159,12 +171,13 @@ internal sealed class Reservation(
                 $"is not where the flows of {facts.Master.Name} are: containers that live have theirs at {parent}");
         }
 
-        return FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost))
-            ?? throw new CniException(
-                CniErrorCode.RolledBack,
-                $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: all {FlowNumber.Count} flows of {facts.Master.Name} are in use",
-                "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
+        return FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost));
     }
+
+    private CniException FlowsExhausted() => new(
+        CniErrorCode.RolledBack,
+        $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: all {FlowNumber.Count} flows of {facts.Master.Name} are in use",
+        "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
 
     /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
     private bool IsStale(StoreTransaction store) =>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Plugin.Attaching;
@@ -15,11 +14,10 @@ internal static class UpdateCommand
     /// <param name="run">Runs an action, and turns its failure into an exit code.</param>
     public static Command Build(Argument<string> id, Option<string> stateDir, Func<Func<int>, int> run)
     {
-        var ports = new Option<PortClaim[]?>("--ports")
+        var ports = new Option<string>("--ports")
         {
             Description = "All fixed ports that the container is to have: ranges joined by commas, each for TCP and UDP or, with /tcp, /udp or /sctp behind it, for one protocol; \"none\" for none",
             HelpName = "RANGES",
-            CustomParser = ParsePorts,
         };
         var egress = Rate("--egress-rate", "sends");
         var ingress = Rate("--ingress-rate", "receives");
@@ -31,10 +29,14 @@ internal static class UpdateCommand
                 result.AddError("update: nothing to change; name at least one of --ports, --egress-rate and --ingress-rate");
             }
         });
+        ports.Validators.Add(result => ParsePorts(result.Tokens.Count == 0 ? "" : result.Tokens[0].Value, result.AddError));
         update.SetAction(result => run(() =>
         {
             using var session = new Session(result.GetValue(stateDir)!);
-            var request = new UpdateRequest(result.GetValue(ports), result.GetValue(egress), result.GetValue(ingress));
+            var request = new UpdateRequest(
+                result.GetValue(ports) is { } wanted ? ParsePorts(wanted, _ => { }) : null,
+                ParseRate(result.GetValue(egress)),
+                ParseRate(result.GetValue(ingress)));
             var updated = new AttachmentUpdate(session, request).Apply(Find(session, result.GetValue(id)!));
             AttachmentTable.WriteDetails(Console.Out, [updated], AttachmentWarnings.Collect([updated]));
             return 0;
@@ -42,38 +44,36 @@ internal static class UpdateCommand
         return update;
     }
 
-    private static Option<ulong?> Rate(string name, string does) => new(name)
+    private static Option<string> Rate(string name, string does)
     {
-        Description = $"What the container {does} at most, bytes per second: a number, or one with B, KB, MB, GB or TB (1 KB = 1024 B); \"none\" or 0 for no limit",
-        HelpName = "RATE|none",
-        CustomParser = result =>
+        var option = new Option<string>(name)
         {
-            var text = result.Tokens[0].Value;
-            if (IsNone(text))
+            Description = $"What the container {does} at most, bytes per second: a number, or one with B, KB, MB, GB or TB (1 KB = 1024 B); \"none\" or 0 for no limit",
+            HelpName = "RATE|none",
+        };
+        option.Validators.Add(result =>
+        {
+            var text = result.Tokens.Count == 0 ? "" : result.Tokens[0].Value;
+            if (ParseRate(text) is null)
             {
-                return 0;
+                result.AddError($"{name}: \"{text}\" is no rate: a whole number of bytes per second, or one with B, KB, MB, GB or TB, or none");
             }
+        });
+        return option;
+    }
 
-            if (ByteRate.TryParse(text, out var rate))
-            {
-                return rate;
-            }
+    private static ulong? ParseRate(string? text) =>
+        text is null ? null : IsNone(text) ? 0 : ByteRate.TryParse(text, out var rate) ? rate : null;
 
-            result.AddError($"{name}: \"{text}\" is no rate: a whole number of bytes per second, or one with B, KB, MB, GB or TB, or none");
-            return null;
-        },
-    };
-
-    private static PortClaim[]? ParsePorts(ArgumentResult result)
+    private static PortClaim[] ParsePorts(string text, Action<string> fault)
     {
-        var text = result.Tokens[0].Value;
         var wanted = new SortedDictionary<TransportProtocol, List<PortRange>>();
         foreach (var element in IsNone(text) ? [] : text.Split(','))
         {
             if (!TryParseElement(element.Trim(), out var range, out var protocols))
             {
-                result.AddError($"--ports: \"{element}\" is no port or range of ports, for instance 31005, 31010-31019 or 31005/udp");
-                return null;
+                fault($"--ports: \"{element}\" is no port or range of ports, for instance 31005, 31010-31019 or 31005/udp");
+                return [];
             }
 
             foreach (var protocol in protocols)
