@@ -22,6 +22,7 @@ public sealed class LimitCheckTests
         ("burst", ["class change dev DEV classid 1:1 htb rate 8mbit ceil 8mbit burst 10m cburst 10m quantum 1514"], ["expected class 1:1", "buffer 156250", "found class 1:1"]),
         ("second class", ["class add dev DEV parent 1: classid 1:2 htb rate 800mbit quantum 1514"], ["classes of", "expected none but 1:1", "found class 1:2 rate 100000000 B/s"]),
         ("filter", ["filter add dev DEV parent 1: protocol ip prio 5 u32 match u32 0 0 classid 1:0"], ["filters of the limit of", "expected none", "found u32 at priority 5"]),
+        ("another queue", ["qdisc replace dev DEV parent 1:1 handle 2: pfifo limit 1"], ["queue of", "found pfifo"]),
         ("class removed", ["qdisc del dev DEV root", "qdisc add dev DEV root handle 1: htb default 1 direct_qlen 0"], ["expected class 1:1 rate 1000000 B/s", "found none"]),
     ];
 

@@ -50,13 +50,19 @@ internal static class ShaperCheck
     private static void CompareQueue(
         DifferenceList differences, NetlinkConnection connection, int index, string device, RateLimit limit, Attachment attachment)
     {
+        var leaf = Qdiscs.Find(connection, index, Shaper.Class);
         if (attachment.PlainQueue)
         {
+            // The kernel does not show the queue that htb brings.
+            if (leaf is { FqCodel: null })
+            {
+                differences.Add($"queue of {device}", "htb's own", leaf.Kind);
+            }
+
             return;
         }
 
         var wanted = Shaper.LeafOf(limit, attachment.Mtu);
-        var leaf = Qdiscs.Find(connection, index, Shaper.Class);
         if (leaf?.FqCodel is not { } found)
         {
             differences.Add($"queue of {device}", "fq_codel", leaf is null ? "htb's own" : leaf.Kind);
