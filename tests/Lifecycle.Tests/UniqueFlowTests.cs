@@ -53,11 +53,23 @@ public sealed class UniqueFlowTests
 /// <summary>A test of what happens where the kernel has no fq_codel.</summary>
 public sealed class FactWithoutFairQueueAttribute : FactAttribute
 {
-    public FactWithoutFairQueueAttribute() => Skip = LimitTests.HasFairQueue ? "the kernel has fq_codel" : null!;
+    public FactWithoutFairQueueAttribute()
+    {
+        if (LimitTests.HasFairQueue)
+        {
+            Skip = "the kernel has fq_codel";
+        }
+    }
 }
 
 /// <inheritdoc cref="FactWithoutFairQueueAttribute"/>
 public sealed class TheoryWithoutFairQueueAttribute : TheoryAttribute
 {
-    public TheoryWithoutFairQueueAttribute() => Skip = LimitTests.HasFairQueue ? "the kernel has fq_codel" : null!;
+    public TheoryWithoutFairQueueAttribute()
+    {
+        if (LimitTests.HasFairQueue)
+        {
+            Skip = "the kernel has fq_codel";
+        }
+    }
 }
