@@ -229,6 +229,7 @@ public sealed class LimitTests
         Assert.Empty(bed.Records);
         bed.Host.Tc("qdisc del dev lo clsact");
         bed.Plugin.Add(container, "c1", config: config).Require();
+        AssertLimit(container, "eth0", 1_000_000, 1_000_000, 10_000, 10_000);
         bed.Plugin.Check(container, "c1", config: config).Require();
     }
 
@@ -248,15 +249,19 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public void A_record_that_was_lost_is_rebuilt_with_its_limits()
+    public void A_record_that_was_lost_is_rebuilt_with_the_limit_that_the_host_knows()
     {
         using Bed bed = new();
-        Namespace container = Added(bed, "c1", "\"ingressRateLimitPerContainer\":1000000,\"ingressCeilLimit\":2000000");
-        (string, string) listed = Listed(bed, "c1");
+        Namespace container = Added(
+            bed, "c1", "\"egressRateLimitPerContainer\":3000000,\"ingressRateLimitPerContainer\":1000000,\"ingressCeilLimit\":2000000");
         File.WriteAllText(bed.RecordPath("c1"), "{");
         Namespace next = bed.Added("c2");
-        Assert.Equal(listed, Listed(bed, "c1"));
+
+        // The other one stands in the container, of which nobody knows any more where it is.
+        Assert.Equal(("null", """{"rate":1000000,"ceil":2000000,"burst":10000}"""), Listed(bed, "c1"));
+        AssertLimit(container, "eth0", 3_000_000, 3_000_000, 30_000, 30_000);
         bed.Plugin.Del(container, "c1").Require();
+        AssertNoShaper(container);
         bed.Plugin.Del(next, "c2").Require();
         bed.AssertClean();
     }
