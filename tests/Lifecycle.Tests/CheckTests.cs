@@ -24,7 +24,7 @@ public sealed class CheckTests
         ("shared filter on the master", Host("tc filter del dev eth0 ingress protocol ip prio 28782 handle 601::2 u32"), ["filter 601:0:2 on eth0", "found none"]),
         ("shared filter on lo", Host("tc filter del dev lo ingress protocol ip prio 28782 handle 603::1 u32"), ["filter 603:0:1 on lo", "found none"]),
         ("shared ARP filter", Host("tc filter del dev eth0 ingress protocol arp prio 28781 handle 800::1 u32"), ["on eth0", "found none"]),
-        ("slice entry on the master", Host("tc filter del dev eth0 ingress protocol ip prio 28782 handle 610:40:1 u32"), ["filter 610:40:1 on eth0", "found none"]),
+        ("slice entry on the master", Host("tc filter del dev eth0 ingress protocol ip prio 28782 handle 610:40:801 u32"), ["filter 610:40:801 on eth0", "found none"]),
         ("port entry on lo", Host("tc filter del dev lo ingress protocol ip prio 28782 handle 611:79:1e u32"), ["filter 611:79:1e on lo", "found none"]),
         ("ARP entry", Host("tc filter del dev eth0 ingress protocol arp prio 28781 handle 60b::1 u32"), ["filter 60b:0:1 on eth0", "found none"]),
         ("policing", Host("tc filter del dev VETH ingress protocol ip prio 28782 handle 701::4 u32"), ["filter 701:0:4 on VETH", "found none"]),

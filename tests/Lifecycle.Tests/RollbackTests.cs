@@ -24,9 +24,9 @@ public sealed class RollbackTests
             [
                 "qdisc add dev eth0 clsact",
                 "filter add dev eth0 ingress protocol ip prio 28782 handle 610: u32 divisor 256",
-                "filter add dev eth0 ingress protocol ip prio 28782 handle 610:40:1 u32 ht 610:40: match u32 0x4000 0xffff at 0 action mirred egress redirect dev hole0",
+                "filter add dev eth0 ingress protocol ip prio 28782 handle 610:40:801 u32 ht 610:40: match u32 0x4000 0xffff at 0 action mirred egress redirect dev hole0",
             ],
-            ["qdisc del dev eth0 clsact"], 101, ["hole0", "610:40:1"]),
+            ["qdisc del dev eth0 clsact"], 101, ["hole0", "610:40:801"]),
     ];
 
     public static TheoryData<string> Obstacles => [.. HostObstacles.Select(one => one.Name)];

@@ -17,6 +17,9 @@ public sealed record MatrixOptions
     /// <summary>Whether bulk transfers are run too.</summary>
     public bool Bulk { get; init; } = true;
 
+    /// <summary>How many bytes a bulk transfer by TCP sends and wants back.</summary>
+    public int StreamBytes { get; init; } = ProbeOptions.Bulk.StreamBytes;
+
     /// <summary>The port of the servers on the host and outside; no container owns it.</summary>
     public int ServerPort { get; init; } = 7007;
 
@@ -132,7 +135,7 @@ public sealed class ProbeMatrix : IDisposable
     /// <summary>Must get everything back, and be seen by the server with the address given.</summary>
     private async Task ReachAsync(string name, Namespace from, Transport transport, IPAddress to, int port, IPAddress? seenAs)
     {
-        ProbeOptions bulk = ProbeOptions.Bulk with { DatagramBytes = _topology.Options.Mtu - 28 };
+        ProbeOptions bulk = ProbeOptions.Bulk with { StreamBytes = _options.StreamBytes, DatagramBytes = _topology.Options.Mtu - 28 };
         foreach ((string size, ProbeOptions options) in _options.Bulk ? [("small", ProbeOptions.Small), ("bulk", bulk)] : new[] { ("small", ProbeOptions.Small) })
         {
             ProbeResult result = await Probe.RunAsync(from, transport, new IPEndPoint(to, port), options).ConfigureAwait(false);

@@ -29,8 +29,9 @@ internal static class Shaper
     private const uint LongestTarget = 1_000_000;
 
     /// <summary>
-    /// No packet may pass by the class: a process chooses the unshaped queue with SO_PRIORITY 1:0, which needs no more than
-    /// CAP_NET_RAW.
+    /// No packet that comes here may pass by the class: a process chooses the unshaped queue with SO_PRIORITY 1:0, which needs no
+    /// more than CAP_NET_RAW. Nor does a packet socket with PACKET_QDISC_BYPASS need more, whose packets come to no qdisc at all: on
+    /// the container's interface, a limit binds such a process only if it does not use that.
     /// </summary>
     public static readonly HtbSettings Settings = new(Minor, DirectQueueLength: 0);
 

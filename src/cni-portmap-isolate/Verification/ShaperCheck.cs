@@ -53,8 +53,15 @@ internal static class ShaperCheck
 
     private static void CompareQueue(DifferenceList differences, Qdisc? leaf, string device, RateLimit limit, Attachment attachment)
     {
+        var leaf = Qdiscs.Find(connection, index, Shaper.Class);
         if (attachment.PlainQueue)
         {
+            // The kernel does not show the queue that htb brings.
+            if (leaf is { FqCodel: null })
+            {
+                differences.Add($"queue of {device}", "htb's own", leaf.Kind);
+            }
+
             return;
         }
 
