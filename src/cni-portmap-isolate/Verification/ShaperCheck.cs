@@ -53,7 +53,6 @@ internal static class ShaperCheck
 
     private static void CompareQueue(DifferenceList differences, Qdisc? leaf, string device, RateLimit limit, Attachment attachment)
     {
-        var leaf = Qdiscs.Find(connection, index, Shaper.Class);
         if (attachment.PlainQueue)
         {
             // The kernel does not show the queue that htb brings.
