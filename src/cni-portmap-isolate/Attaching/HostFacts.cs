@@ -4,6 +4,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.Configuration;
 using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
@@ -61,6 +62,14 @@ internal sealed record HostFacts(
         var loopback = Links.Find(host, FilterPlaces.Loopback)
             ?? throw new CniException(CniErrorCode.KernelFeatureMissing, "the host has no loopback interface");
         return new HostFacts(master, address, route?.Gateway, route is not null, loopback.Mac, ReadEphemeralRange());
+    }
+
+    /// <summary>A container's limits on this host.</summary>
+    /// <exception cref="CniException">7: a limit that follows from the link's speed, which nobody tells.</exception>
+    public RateLimits ReadLimits(NetworkConfiguration configuration)
+    {
+        var speed = configuration.Egress.IsLimited || configuration.Ingress.IsLimited ? LinkSettings.ReadSpeed(Master.Name) / 8 : null;
+        return RateLimits.From(configuration, speed, Processors.Online, Shaper.FrameSize((int)Master.Mtu));
     }
 
     private static PortRange ReadEphemeralRange()

@@ -139,7 +139,7 @@ internal sealed class Reservation(
             store.WriteHost(_note);
         }
 
-        if (configuration.UniqueFlow && store.Host is { } host && host.FlowParent is null)
+        if (configuration.UniqueFlow && store.Host is { } host && host.FlowParent != configuration.FlowClassifierParent.ToString())
         {
             store.WriteHost(host with { FlowParent = configuration.FlowClassifierParent.ToString() });
         }

@@ -85,14 +85,16 @@ internal static class SharedHostState
 
     private static void EnsureFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
     {
-        var batch = new NetlinkBatch();
-        UniqueFlows.AddQdisc(batch, facts.Master.Index, parent.Handle, $"add fq_codel to {facts.Master.Name}");
-        foreach (var filter in UniqueFlows.Shared(facts.Master.Index, facts.Address.Address))
+        var failures = TryMakeFlows(host, facts, parent);
+        if (failures.Count > 0 && Qdiscs.List(host, facts.Master.Index).Find(q => IsOurs(q) && q.Parent != parent.Handle) is { } misplaced)
         {
-            U32Filters.Add(batch, filter, "add the filters of the master's queues", AlreadyThere);
+            // Of containers that had their queues elsewhere, and are gone.
+            var removal = new NetlinkBatch(256);
+            Qdiscs.Delete(removal, facts.Master.Index, misplaced.Parent, UniqueFlows.Qdisc, $"remove fq_codel from {facts.Master.Name}");
+            host.ExecuteOrThrow(removal);
+            failures = TryMakeFlows(host, facts, parent);
         }
 
-        var failures = host.Execute(batch);
         if (failures.Count == 0)
         {
             return;
@@ -120,6 +122,18 @@ internal static class SharedHostState
         {
             throw failure.ToException();
         }
+    }
+
+    private static IReadOnlyList<NetlinkFailure> TryMakeFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
+    {
+        var batch = new NetlinkBatch();
+        UniqueFlows.AddQdisc(batch, facts.Master.Index, parent.Handle, $"add fq_codel to {facts.Master.Name}");
+        foreach (var filter in UniqueFlows.Shared(facts.Master.Index, facts.Address.Address))
+        {
+            U32Filters.Add(batch, filter, "add the filters of the master's queues", AlreadyThere);
+        }
+
+        return host.Execute(batch);
     }
 
     private static bool IsOurs(Qdisc qdisc) => qdisc is { Kind: "fq_codel", Handle: UniqueFlows.Qdisc };

@@ -71,6 +71,8 @@ internal static class OperatorCommands
             list,
             show,
             UpdateCommand.Build(id, stateDir, Guarded),
+            DoctorCommand.Build(stateDir, Guarded),
+            UninstallCommand.Build(stateDir, Guarded),
         };
     }
 

@@ -24,7 +24,7 @@ internal static class AddCommand
         configuration.CheckAgainstHostRange(facts.EphemeralRange);
         configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
         AttachmentPath.RefuseTooManyBlocks(configuration.Claims);
-        var limits = ReadLimits(configuration, facts);
+        var limits = facts.ReadLimits(configuration);
         foreach (var warning in limits.Warnings)
         {
             log.Warning("{Warning:l}", warning);
@@ -68,12 +68,6 @@ internal static class AddCommand
             log.Warning("the result could not be delivered; {Attachment} is taken down again", attachment.Key);
             Detachment.Remove(session, attachment, request.Netns);
         }
-    }
-
-    private static RateLimits ReadLimits(NetworkConfiguration configuration, HostFacts facts)
-    {
-        var speed = configuration.Egress.IsLimited || configuration.Ingress.IsLimited ? LinkSettings.ReadSpeed(facts.Master.Name) / 8 : null;
-        return RateLimits.From(configuration, speed, Processors.Online, Shaper.FrameSize((int)facts.Master.Mtu));
     }
 
     /// <summary>Nothing has been made yet: what is in the way belongs to somebody else and is left alone.</summary>
