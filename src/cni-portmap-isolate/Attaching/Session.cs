@@ -44,6 +44,9 @@ internal sealed class Session : IDisposable
         FileLock.TryAcquire(HostLockPath, LockTimeout, shared: true)
         ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} is held by another process");
 
+    /// <summary>For the end of the store: nobody may be adding anything.</summary>
+    public void RemoveHostLock() => File.Delete(HostLockPath);
+
     /// <summary>
     /// Takes the shared tables away if no attachment of this host is left, and the master's queues if none has a flow. When somebody is
     /// just adding one, they stay: whoever fails or goes last comes here again.

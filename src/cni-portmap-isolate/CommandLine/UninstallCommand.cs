@@ -53,8 +53,9 @@ internal static class UninstallCommand
         }
 
         shared.ForEach(line => Console.Out.WriteLine($"removed {line}"));
+        session.RemoveHostLock();
         store.EraseStore();
-        Console.Out.WriteLine($"removed {stateDir}");
+        Console.Out.WriteLine(Directory.Exists(stateDir) ? $"left {stateDir}: it holds files that are not the plugin's" : $"removed {stateDir}");
         return 0;
     }
 
