@@ -53,7 +53,37 @@ public sealed class UniqueFlowTests
             await AssertTakesAsync(site, CommonFlow, async () => Assert.Equal(new PingResult(3, 3, 0), await Ping.SendAsync(place, site.Topology.OutAddress)), 3);
         }
 
+        // Nor that it is about a packet to a port of the first one's: nobody listens there.
+        await AssertTakesAsync(
+            site,
+            CommonFlow,
+            async () => Assert.False((await Probe.RunAsync(site.Out, Transport.Udp, new IPEndPoint(site.Topology.HostAddress, first.Port))).Ok),
+            1);
         Assert.Equal(0, Assert.Single(TrafficControl.Qdiscs(site.Host, site.Master)).Counter("drops"));
+    }
+
+    [Fact]
+    public void The_qdisc_goes_with_the_last_container_that_has_a_flow_and_uninstall_says_so()
+    {
+        using Site site = new();
+        site.Add(31000);
+        NetworkConfig unique = Unique(site.Plugin.Config).WithPorts(31001);
+        Namespace other = site.Topology.AddContainerNamespace();
+        site.Plugin.Add(other, "with-flow", config: unique).Require();
+        Assert.Equal([HostFlow, CommonFlow, FirstFlow], Flows(site));
+        site.Plugin.Del(other, "with-flow", config: unique).Require();
+        Assert.Empty(TrafficControl.Qdiscs(site.Host, site.Master));
+
+        // Another place than before is as good, since nobody's flow is at the old one.
+        site.Host.TcBatch("qdisc add dev eth0 root handle 1: htb default 10", "class add dev eth0 parent 1: classid 1:10 htb rate 1gbit");
+        site.Plugin.Add(other, "with-flow", config: unique.With("egressFlowClassifierParent", "1:10")).Require();
+        Assert.Contains("fq_codel 706d: 1:10", TrafficControl.Qdiscs(site.Host, site.Master).Select(one => one.ToString()));
+        CommandResult removed = site.Plugin.CommandLine("uninstall", "--force");
+        Assert.True(removed.ExitCode == 0, removed.ToString());
+        Assert.Contains("fq_codel 706d: of eth0 at 1:10", removed.Output, StringComparison.Ordinal);
+        Assert.Equal(["htb 1: root"], TrafficControl.Qdiscs(site.Host, site.Master).Select(one => one.ToString()));
+        site.Host.Tc("qdisc del dev eth0 root");
+        site.AssertClean();
     }
 
     [Fact]
