@@ -48,9 +48,12 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             {
                 var current = store.Find(key) ?? throw new CniException(CniErrorCode.UnknownContainer, $"{key} is not attached");
                 RefuseUnlessLive(current);
+                var changer = ProcessIdentity.Current;
                 if (current.Change is not null)
                 {
-                    obstacle = current;
+                    // Ours to take back from now on: a second one would remove what comes after it, and DEL has to wait for it.
+                    obstacle = current with { CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
+                    store.Write(obstacle);
                 }
                 else if (FindDeadHolder(store, current) is { } dead)
                 {
@@ -58,7 +61,6 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 }
                 else
                 {
-                    var changer = ProcessIdentity.Current;
                     var begun = current with { Change = Plan(current), CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
                     store.Write(begun);
                     return begun;
