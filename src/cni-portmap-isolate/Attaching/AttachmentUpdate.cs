@@ -29,7 +29,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         var begun = Begin(key);
         try
         {
-            using var kernel = new LiveAttachment(session, begun);
+            using var kernel = new LiveAttachment(session, begun, request);
             var plainQueue = kernel.Apply();
             return Commit(begun, plainQueue);
         }
