@@ -34,7 +34,10 @@ internal static class UpdateCommand
         update.SetAction(result => run(() =>
         {
             using var session = new Session(result.GetValue(stateDir)!);
-            var request = new UpdateRequest(result.GetValue(ports), result.GetValue(egress), result.GetValue(ingress));
+
+            // An array option that is not there is an empty array, which would take every port away.
+            var claims = result.GetResult(ports) is null ? null : result.GetValue(ports);
+            var request = new UpdateRequest(claims, result.GetValue(egress), result.GetValue(ingress));
             var updated = new AttachmentUpdate(session, request).Apply(Find(session, result.GetValue(id)!));
             AttachmentTable.WriteDetails(Console.Out, [updated], AttachmentWarnings.Collect([updated]));
             return 0;
