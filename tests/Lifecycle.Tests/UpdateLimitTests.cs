@@ -116,7 +116,8 @@ public sealed class UpdateLimitTests
     {
         using Bed bed = new(config => config.With("egressRateLimitPerContainer", "1MB"));
         Namespace container = bed.Added("c1", 31000);
-        container.Tc("qdisc replace dev eth0 root handle 1: tbf rate 1gbit burst 1m latency 50ms");
+        container.Tc("qdisc del dev eth0 root");
+        container.Tc("qdisc add dev eth0 root handle 1: tbf rate 1gbit burst 1m latency 50ms");
         bed.Update("c1", "--egress-rate", "none").Require();
         Assert.Contains("qdisc tbf 1: root", container.Tc("qdisc show dev eth0"), StringComparison.Ordinal);
         bed.Plugin.Check(container, "c1").Require();
