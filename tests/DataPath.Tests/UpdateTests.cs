@@ -172,7 +172,7 @@ public sealed class UpdateTests
             {
                 // All has come, or never will.
             }
-        });
+        }, CancellationToken.None);
         int number = 0;
         while (!stop.IsCancellationRequested)
         {
