@@ -160,24 +160,32 @@ public sealed class UpdateTests
         Task receiving = Task.Run(async () =>
         {
             byte[] buffer = new byte[64];
-            try
+            while (!end.IsCancellationRequested)
             {
-                while (true)
+                try
                 {
                     int count = await socket.ReceiveAsync(buffer, end.Token);
                     outstanding.TryRemove(count == 8 ? BitConverter.ToInt32(buffer, 4) : -1, out _);
                 }
-            }
-            catch (OperationCanceledException)
-            {
-                // All has come, or never will.
+                catch (Exception error) when (error is SocketException or OperationCanceledException)
+                {
+                    // All has come or never will, or one was refused and stays outstanding.
+                }
             }
         }, CancellationToken.None);
         int number = 0;
         while (!stop.IsCancellationRequested)
         {
             outstanding[number] = true;
-            await socket.SendAsync(new byte[4].Concat(BitConverter.GetBytes(number++)).ToArray(), CancellationToken.None);
+            try
+            {
+                await socket.SendAsync(new byte[4].Concat(BitConverter.GetBytes(number++)).ToArray(), CancellationToken.None);
+            }
+            catch (SocketException)
+            {
+                // The refusal of an earlier one, told here: neither has come.
+            }
+
             await Task.Delay(1, CancellationToken.None);
         }
 
