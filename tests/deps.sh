@@ -4,7 +4,7 @@
 set -euo pipefail
 
 wanted=(clang:clang lld:ld.lld gcc:gcc libc6-dev:/usr/include/stdio.h zlib1g-dev:/usr/include/zlib.h
-    iproute2:ip iputils-ping:ping jq:jq file:file "$@")
+    iproute2:ip iputils-ping:ping jq:jq file:file strace:strace "$@")
 missing=()
 for pair in "${wanted[@]}"; do
     package=${pair%%:*} probe=${pair#*:}

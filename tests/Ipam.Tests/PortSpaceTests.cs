@@ -49,6 +49,26 @@ public class PortSpaceTests
     }
 
     [Fact]
+    public void While_ports_are_changed_the_old_and_the_new_ones_are_owned()
+    {
+        PortClaim[] before = [new(TransportProtocol.Tcp, PortRange.Parse("31000-31001"))];
+        PortClaim[] after = [new(TransportProtocol.Tcp, PortRange.Parse("31001-31002")), new(TransportProtocol.Udp, PortRange.Single(31000))];
+        var changing = Samples.Attachment("a", claims: before) with { Change = new AttachmentChange(after, null, null) };
+        PortSpace space = new([changing]);
+        foreach (var claim in before.Concat(after))
+        {
+            Assert.Equal("a", space.FindHolder(claim)?.ContainerId);
+            Assert.Null(space.FindHolder(claim, changing.Key));
+            Assert.Contains(claim.Range, space.Owned);
+        }
+
+        Assert.Null(space.FindHolder(new PortClaim(TransportProtocol.Udp, PortRange.Parse("31001-31002"))));
+        Assert.NotNull(space.FindHolder(PortRange.Parse("31002-31003")));
+        Assert.Null(space.FindHolder(PortRange.Parse("31003-31004")));
+        Assert.Equal(before, (changing with { Change = null }).OwnedClaims);
+    }
+
+    [Fact]
     public void A_slice_must_be_clear_of_fixed_ports_of_every_protocol()
     {
         Assert.Equal("b", new PortSpace([Samples.Attachment("b", slot: 1, claims: new PortClaim(TransportProtocol.Udp, PortRange.Single(40005)))])

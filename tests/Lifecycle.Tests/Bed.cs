@@ -65,6 +65,20 @@ public sealed class Bed : IDisposable
         return made;
     }
 
+    /// <summary>The operator's "update".</summary>
+    public CommandResult Update(string id, params string[] arguments) => Plugin.CommandLine(["update", id, .. arguments]);
+
+    /// <summary>What "list --json" says of a container.</summary>
+    public JsonObject Listed(string id) =>
+        JsonNode.Parse(Plugin.CommandLine("list", "--json").Require())!.AsArray().Single(one => (string?)one!["containerId"] == id)!.AsObject();
+
+    /// <summary>Fixed ports as an operator writes them, of a record or a listed container: "31000-31001/tcp 31005/udp".</summary>
+    public static string Ports(JsonObject attachment) => string.Join(' ', attachment["ports"]!.AsArray().Select(port =>
+    {
+        (int begin, int end) = ((int)port!["begin"]!, (int)port["end"]!);
+        return $"{(begin == end ? begin : $"{begin}-{end}")}/{port["protocol"]}";
+    }));
+
     /// <summary>The file of an attachment's record, found by its content.</summary>
     public string RecordPath(string id) => Records.Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["containerId"] == id);
 
@@ -140,6 +154,13 @@ public sealed class Bed : IDisposable
     {
         string difference = before.Diff(Settled(place));
         Assert.True(difference.Length == 0, $"{place} has changed:\n{difference}");
+    }
+
+    /// <summary>An operator's command that ended with this exit code and these words on stderr, and printed nothing.</summary>
+    public static void Refused(CommandResult result, int exitCode, params string[] parts)
+    {
+        Assert.True(result.ExitCode == exitCode && result.Output.Length == 0, $"expected exit code {exitCode}: {result}");
+        Says(result.Error, parts);
     }
 
     public static void Says(string? text, params string[] parts)

@@ -29,7 +29,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         var begun = Begin(key);
         try
         {
-            using var kernel = new LiveAttachment(session, begun);
+            using var kernel = new LiveAttachment(session, begun, request);
             var plainQueue = kernel.Apply();
             return Commit(begun, plainQueue);
         }
@@ -48,9 +48,12 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             {
                 var current = store.Find(key) ?? throw new CniException(CniErrorCode.UnknownContainer, $"{key} is not attached");
                 RefuseUnlessLive(current);
+                var changer = ProcessIdentity.Current;
                 if (current.Change is not null)
                 {
-                    obstacle = current;
+                    // Ours to take back from now on: a second one would remove what comes after it, and DEL has to wait for it.
+                    obstacle = current with { CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
+                    store.Write(obstacle);
                 }
                 else if (FindDeadHolder(store, current) is { } dead)
                 {
@@ -58,7 +61,6 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 }
                 else
                 {
-                    var changer = ProcessIdentity.Current;
                     var begun = current with { Change = Plan(current), CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
                     store.Write(begun);
                     return begun;
@@ -116,7 +118,13 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             return null;
         }
 
-        List<PortClaim> added = [.. claims.Where(c => !PortSet.From(current.Claims.Where(o => o.Protocol == c.Protocol).Select(o => o.Range)).Contains(c.Range))];
+        List<PortClaim> added =
+        [
+            .. from protocol in claims.GroupBy(c => c.Protocol)
+               let had = PortSet.From(current.Claims.Where(c => c.Protocol == protocol.Key).Select(c => c.Range))
+               from range in PortSet.From(protocol.Select(c => c.Range)).Subtract(had).Ranges
+               select new PortClaim(protocol.Key, range),
+        ];
         RefuseOutside(current, added);
         AttachmentPath.RefuseTooManyBlocks(claims);
         var space = new PortSpace(store.Attachments);

@@ -2,6 +2,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
@@ -20,6 +21,10 @@ internal static class Detachment
             {
                 // Nobody knows any more which namespace it was made in, so the other end has to tell.
                 RemoveFarSide(attachment.Key, link, netns);
+
+                // Rebuilt in the middle of a change, its ports make up other blocks than those that the kernel has.
+                HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, attachment.MasterIfIndex], link.Index);
+                HostSide.RemoveEntriesOf(session.Host, attachment.MasterIfIndex, attachment.Flow);
             }
 
             HostSide.Remove(session.Host, Session.PathsOf(attachment), attachment.HostInterface);

@@ -132,6 +132,22 @@ internal static class HostSide
         }
     }
 
+    /// <summary>Removes every entry that puts packets into a container's queue on the master; 0 is no queue.</summary>
+    public static void RemoveEntriesOf(NetlinkConnection host, int master, int flow)
+    {
+        var batch = new NetlinkBatch();
+        var place = FilterPlaces.Internet(master, UniqueFlows.Qdisc);
+        foreach (var node in flow == 0 ? [] : U32Filters.List(host, place).OfType<U32Node>().Where(n => n.Class == (UniqueFlows.Qdisc | (uint)flow)))
+        {
+            U32Filters.Delete(batch, place, node.Handle, "remove stray entries");
+        }
+
+        if (batch.Count > 0)
+        {
+            host.ExecuteOrThrow(batch);
+        }
+    }
+
     private const string DropName = "portmap-drop";
 
     private const string AliasPrefix = "portmap-isolate ";

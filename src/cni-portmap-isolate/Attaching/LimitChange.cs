@@ -1,4 +1,5 @@
 using CniIsolator.Ipam;
+using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Tc;
@@ -19,32 +20,38 @@ internal static class LimitChange
     /// <exception cref="NetlinkException">The kernel refused, for instance as another qdisc of somebody else's is there.</exception>
     public static bool Apply(NetlinkConnection connection, int index, string device, RateLimit? wanted, RateLimit? previous, int mtu)
     {
+        // A handle tells nothing: everybody calls the root qdisc 1:, and a tbf takes a queue at 1:1 as well.
+        var root = Qdiscs.Find(connection, index, TcHandle.Root);
+        var ours = root is { Handle: Shaper.Qdisc, Htb: { } settings } && settings == Shaper.Settings;
         if (wanted is null)
         {
             var removal = new NetlinkBatch(256);
-            Shaper.Remove(removal, index, device);
-            connection.ExecuteOrThrow(removal);
+            if (ours)
+            {
+                Shaper.Remove(removal, index, device);
+                connection.ExecuteOrThrow(removal);
+            }
+
             return false;
         }
 
-        var failures = Set(connection, index, device, wanted, mtu, out var plainQueue);
-        if (failures.Count > 0 && previous is not null && Qdiscs.Find(connection, index, TcHandle.Root) is { IsDefault: false } stranger)
+        if (!ours && root is { IsDefault: false } stranger)
         {
+            var operation = $"replace {stranger.Kind} {TcHandle.Format(stranger.Handle)} of {device}";
+            if (previous is null)
+            {
+                throw new NetlinkException(operation, Errno.Exists, "it is somebody else's");
+            }
+
             // Where a limit of ours should be, the container's root has put something else.
             var removal = new NetlinkBatch(256);
-            Qdiscs.Delete(removal, index, TcHandle.Root, stranger.Handle, $"remove {stranger.Kind} from {device}");
+            Qdiscs.Delete(removal, index, TcHandle.Root, stranger.Handle, operation);
             connection.ExecuteOrThrow(removal);
-            failures = Set(connection, index, device, wanted, mtu, out plainQueue);
         }
 
-        return failures.Count == 0 ? plainQueue : throw failures[0].ToException();
-    }
-
-    private static IReadOnlyList<NetlinkFailure> Set(
-        NetlinkConnection connection, int index, string device, RateLimit wanted, int mtu, out bool plainQueue)
-    {
         var batch = new NetlinkBatch(1024);
         var leaf = Shaper.Set(batch, index, wanted, mtu, device);
-        return Shaper.WithoutLeaf(connection.Execute(batch), leaf, out plainQueue);
+        var failures = Shaper.WithoutLeaf(connection.Execute(batch), leaf, out var plainQueue);
+        return failures.Count == 0 ? plainQueue : throw failures[0].ToException();
     }
 }

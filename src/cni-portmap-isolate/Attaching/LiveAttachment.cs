@@ -17,15 +17,18 @@ internal sealed class LiveAttachment : IDisposable
     private readonly AttachmentChange _change;
     private readonly AttachmentPath _path;
     private readonly NetworkNamespace? _container;
+    private readonly bool _setsEgress;
+    private readonly bool _setsIngress;
     private readonly FilterChange _inside;
     private readonly FilterChange _onHostEnd;
     private readonly FilterChange _entries;
 
     /// <param name="session">The command's session.</param>
     /// <param name="attachment">The attachment, with its change.</param>
+    /// <param name="request">What was asked for: a limit is set even where it stays the same, as somebody may have taken it off.</param>
     /// <param name="mayBeGone">Whether to do without the container where it cannot be entered.</param>
     /// <exception cref="CniException">103: the container has to be entered and cannot.</exception>
-    public LiveAttachment(Session session, Attachment attachment, bool mayBeGone = false)
+    public LiveAttachment(Session session, Attachment attachment, UpdateRequest? request = null, bool mayBeGone = false)
     {
         _host = session.Host;
         _attachment = attachment;
@@ -35,7 +38,9 @@ internal sealed class LiveAttachment : IDisposable
         _inside = new FilterChange(ContainerSide.Filters(_path), ContainerSide.Filters(after));
         _onHostEnd = new FilterChange(SourcePolicing.OnHostEnd(_path), SourcePolicing.OnHostEnd(after));
         _entries = new FilterChange(HostSide.Entries(_path), HostSide.Entries(after));
-        if (ChangesPorts(attachment) || _change.Egress != attachment.Egress)
+        _setsEgress = _change.Egress != attachment.Egress || (request?.EgressRate is not null && _change.Egress is not null);
+        _setsIngress = _change.Ingress != attachment.Ingress || (request?.IngressRate is not null && _change.Ingress is not null);
+        if (ChangesPorts(attachment) || _setsEgress)
         {
             _container = TryOpen(attachment) ?? (mayBeGone ? null : throw Unreachable(attachment));
         }
@@ -59,7 +64,7 @@ internal sealed class LiveAttachment : IDisposable
         Inside(connection =>
         {
             _inside.Add(connection, Adding);
-            if (_change.Egress != _attachment.Egress)
+            if (_setsEgress)
             {
                 plainQueue |= LimitChange.Apply(
                     connection, _path.ContainerEnd, _attachment.IfName, _change.Egress, _attachment.Egress, _attachment.Mtu);
@@ -67,7 +72,7 @@ internal sealed class LiveAttachment : IDisposable
         });
         _onHostEnd.Add(_host, Adding);
         AddEntries();
-        if (_change.Ingress != _attachment.Ingress)
+        if (_setsIngress)
         {
             plainQueue |= LimitChange.Apply(
                 _host, _path.HostEnd, _attachment.HostInterface, _change.Ingress, _attachment.Ingress, _attachment.Mtu);
@@ -87,7 +92,7 @@ internal sealed class LiveAttachment : IDisposable
     public void Revert()
     {
         TryInside(connection => _inside.Reversed.Add(connection, Removing, Errno.Exists));
-        if (_change.Egress != _attachment.Egress)
+        if (_setsEgress)
         {
             TryInside(connection => LimitChange.Apply(
                 connection, _path.ContainerEnd, _attachment.IfName, _attachment.Egress, _change.Egress, _attachment.Mtu));
@@ -95,7 +100,7 @@ internal sealed class LiveAttachment : IDisposable
 
         _onHostEnd.Reversed.Add(_host, Removing, Errno.Exists);
         _entries.Reversed.Add(_host, Removing, Errno.Exists);
-        if (_change.Ingress != _attachment.Ingress)
+        if (_setsIngress)
         {
             LimitChange.Apply(
                 _host, _path.HostEnd, _attachment.HostInterface, _attachment.Ingress, _change.Ingress, _attachment.Mtu);

@@ -36,26 +36,34 @@ internal static class DeleteCommand
             return null;
         }
 
-        // A change takes milliseconds, and would put back filters that we have just removed.
-        if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } changing || !Liveness.IsBeingChanged(changing), Session.LockTimeout))
+        while (true)
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"{key} is being changed by another process");
-        }
+            // A change takes milliseconds, and would put back filters that we have just removed.
+            if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } changing || !Liveness.IsBeingChanged(changing), Session.LockTimeout))
+            {
+                throw new CniException(CniErrorCode.TryAgainLater, $"{key} is being changed by another process");
+            }
 
-        using var store = session.Begin();
-        if (store.Find(key) is not { } attachment)
-        {
-            return null;
-        }
+            using var store = session.Begin();
+            if (store.Find(key) is not { } attachment)
+            {
+                return null;
+            }
 
-        var deleter = ProcessIdentity.Current;
-        attachment = attachment with
-        {
-            State = AttachmentState.Deleting,
-            CreatorPid = deleter.Pid,
-            CreatorStartTime = deleter.StartTime,
-        };
-        store.Write(attachment);
-        return attachment;
+            if (Liveness.IsBeingChanged(attachment))
+            {
+                continue; // The next change has begun before we had the lock.
+            }
+
+            var deleter = ProcessIdentity.Current;
+            attachment = attachment with
+            {
+                State = AttachmentState.Deleting,
+                CreatorPid = deleter.Pid,
+                CreatorStartTime = deleter.StartTime,
+            };
+            store.Write(attachment);
+            return attachment;
+        }
     }
 }

@@ -145,6 +145,32 @@ public sealed class RateLimitsTests
         Assert.Equal(9014, RateLimits.Compute(settings with { Burst = 1 }, "egress", null, null, 1, 9014).Limit!.Burst);
     }
 
+    /// <summary>Rate, ceil and burst before and after; "none" for no limit.</summary>
+    [Theory]
+    [InlineData("none", 0, "none")]
+    [InlineData("none", 1_000_000, "1000000 1000000 10000")]
+    [InlineData("1000000 1000000 10000", 0, "none")]
+    [InlineData("1000000 1000000 10000", 1_000_000, "1000000 1000000 10000")]
+    [InlineData("1000000 1000000 10000", 2_000_000, "2000000 2000000 20000")]
+    [InlineData("1000000 1000000 10000", 1, "1 1 274")]
+
+    // A burst that somebody chose stays, as far as the kernel can hold it.
+    [InlineData("1000000 1000000 64000", 2_000_000, "2000000 2000000 64000")]
+    [InlineData("1000000 1000000 64000", 100, "100 100 27487")]
+
+    // So does a ceil above both rates.
+    [InlineData("1000000 4000000 10000", 2_000_000, "2000000 4000000 20000")]
+    [InlineData("1000000 4000000 10000", 500_000, "500000 4000000 5000")]
+    [InlineData("1000000 4000000 10000", 4_000_000, "4000000 4000000 40000")]
+    [InlineData("1000000 4000000 10000", 8_000_000, "8000000 8000000 80000")]
+    [InlineData("none", ulong.MaxValue, "9223372036854775807 9223372036854775807 92233720368547758")]
+    public void Another_rate_for_a_container_that_runs(string previous, ulong rate, string expected)
+    {
+        var limit = previous.Split(' ') is [var before, var ceil, var burst] ? new RateLimit(long.Parse(before), long.Parse(ceil), long.Parse(burst)) : null;
+        var found = RateLimits.Replace(limit, rate, Frame);
+        Assert.Equal(expected, found is null ? "none" : $"{found.Rate} {found.Ceil} {found.Burst}");
+    }
+
     private static RateLimits Compute(string keys, string cpus, ulong? interfaceSpeed) =>
         RateLimits.From(Given.Configuration(keys, cpus.Length == 0 ? null : "CPUS=" + cpus), interfaceSpeed, 4, Frame);
 }
