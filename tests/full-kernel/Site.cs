@@ -87,8 +87,11 @@ public sealed class Site : IDisposable
     /// <summary>ADD, which may fail.</summary>
     public PluginResult TryAdd(Namespace place, int port) => Plugin.Add(place, $"c{port}", arguments: _arguments, config: _config.WithPorts(port));
 
-    public void Check(Container container) =>
-        Plugin.Check(container.Place, container.Id, arguments: _arguments, config: _config.WithPorts(container.Port)).Require();
+    public void Check(Container container) => TryCheck(container).Require();
+
+    /// <summary>CHECK, which may find differences.</summary>
+    public PluginResult TryCheck(Container container) =>
+        Plugin.Check(container.Place, container.Id, arguments: _arguments, config: _config.WithPorts(container.Port));
 
     public void Delete(Container container)
     {
