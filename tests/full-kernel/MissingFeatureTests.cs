@@ -65,6 +65,12 @@ public sealed class MissingFeatureTests
             Container container = site.Add(Port);
             site.Check(container);
             await site.AssertReachableAsync(container, Transport.Udp);
+
+            // A limit later on does; the refusal takes nothing away.
+            CommandResult update = site.Plugin.CommandLine("update", container.Id, "--egress-rate", "100000", "--ports", "31010");
+            Assert.Equal(1, update.ExitCode);
+            Assert.Contains($"error 104: the kernel lacks {Htb}", update.Error, StringComparison.Ordinal);
+            site.Check(container);
             site.Delete(container);
             site.AssertClean();
         }
@@ -92,6 +98,10 @@ public sealed class MissingFeatureTests
             Assert.Contains(FqCodel, site.Plugin.CommandLine("list").Require(), StringComparison.Ordinal);
             JsonArray warnings = JsonNode.Parse(site.Plugin.CommandLine("list", "--json").Require())![0]!["warnings"]!.AsArray();
             Assert.Contains(FqCodel, (string)Assert.Single(warnings)!, StringComparison.Ordinal);
+
+            // Another limit is no other matter.
+            Assert.Contains(FqCodel, site.Plugin.CommandLine("update", container.Id, "--egress-rate", "100000").Require(), StringComparison.Ordinal);
+            site.Check(container);
             site.Delete(container);
             site.AssertClean();
         }
