@@ -32,10 +32,40 @@ public class RecordFormatTests
     }
 
     [Fact]
+    public void Members_that_a_record_need_not_have_are_written_as_in_the_golden_file()
+    {
+        Assert.Equal(Golden("attachment-changing.json"), Encoding.UTF8.GetString(StoreFormat.Write(Samples.Changing())));
+        Assert.Equal(Samples.Changing(), Read(Golden("attachment-changing.json")));
+    }
+
+    [Fact]
+    public void Members_that_an_older_record_lacks_have_the_value_that_changes_nothing()
+    {
+        var old = Read(Golden("attachment.json"));
+        Assert.Equal((false, 0, false, 0, false), (old.PlainQueue, old.Flow, old.DropsUnmatched, old.Generation, old.Rebuilt));
+        Assert.Null(old.NetworkPorts);
+        Assert.Null(old.NetworkPool);
+        Assert.Null(old.Changed);
+        Assert.Null(old.Change);
+        Assert.Same(old.Claims, old.OwnedClaims);
+        Assert.Null(StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host.json"))).FlowParent);
+    }
+
+    [Fact]
+    public void While_a_change_goes_on_the_ports_of_both_sides_are_owned()
+    {
+        var changing = Read(Golden("attachment-changing.json"));
+        Assert.Equal([.. changing.Claims, new PortClaim(TransportProtocol.Tcp, PortRange.Parse("31006-31007"))], changing.OwnedClaims);
+    }
+
+    [Fact]
     public void Host_is_written_as_in_the_golden_file()
     {
         Assert.Equal(Golden("host.json"), Encoding.UTF8.GetString(StoreFormat.Write(Samples.Host())));
         Assert.Equal(Samples.Host(), StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host.json"))));
+        var flows = Samples.Host() with { FlowParent = "1:10" };
+        Assert.Equal(Golden("host-flows.json"), Encoding.UTF8.GetString(StoreFormat.Write(flows)));
+        Assert.Equal(flows, StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host-flows.json"))));
     }
 
     [Fact]
@@ -154,6 +184,41 @@ public class RecordFormatTests
     }
 
     [Theory]
+    [InlineData("\"flow\": 1023", "\"flow\": 0", null)]
+    [InlineData("\"flow\": 1023", "\"flow\": 3", null)]
+    [InlineData("\"flow\": 1023", "\"flow\": 2", "flow 2 is outside 3-1023")]
+    [InlineData("\"flow\": 1023", "\"flow\": -1", "flow -1")]
+    [InlineData("\"flow\": 1023", "\"flow\": 1024", "flow 1024")]
+    [InlineData("\"flow\": 1023", "\"flow\": null", "flow")]
+    [InlineData("\"plainQueue\": true", "\"plainQueue\": 1", "plainQueue")]
+    [InlineData("\"dropsUnmatched\": true", "\"dropsUnmatched\": \"true\"", "dropsUnmatched")]
+    [InlineData("\"generation\": 1", "\"generation\": 2", "generation 2 is neither 0 nor 1")]
+    [InlineData("\"generation\": 1", "\"generation\": -1", "generation -1")]
+    [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": \"\"", null)]
+    [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": null", null)]
+    [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": 31000", "networkPorts")]
+    [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": \"31000-31999,\"", "networkPorts has \"\"")]
+    [InlineData("\"networkPool\": \"32768-57343\"", "\"networkPool\": \"57343-32768\"", "networkPool has \"57343-32768\"")]
+    [InlineData("\"changed\": \"2026-03-02T08:00:00+00:00\"", "\"changed\": \"soon\"", "changed")]
+    [InlineData("\"claims\": [", "\"claim\": [", "claims")]
+    [InlineData("\"ingress\": null", "\"other\": null", "ingress")]
+    [InlineData("\"begin\": 31006", "\"begin\": 31008", "ends before it begins")]
+    public void A_member_that_a_record_need_not_have_is_refused_where_it_cannot_be_trusted(string old, string changed, string? reason)
+    {
+        var golden = Golden("attachment-changing.json");
+        Assert.Contains(old, golden, StringComparison.Ordinal);
+        var text = golden.Replace(old, changed, StringComparison.Ordinal);
+        if (reason is null)
+        {
+            Read(text);
+            return;
+        }
+
+        var e = Assert.Throws<RecordFormatException>(() => Read(text));
+        Assert.Contains(reason, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("\0\0\0\0")]
     [InlineData("null")]
@@ -172,7 +237,7 @@ public class RecordFormatTests
     [Fact]
     public void Every_truncation_and_every_flipped_byte_is_read_or_refused_but_nothing_else()
     {
-        var whole = StoreFormat.Write(Samples.WithEverything());
+        var whole = StoreFormat.Write(Samples.Changing());
         for (var length = 0; length < whole.Length - 2; length++)
         {
             Assert.Throws<RecordFormatException>(() => StoreFormat.ReadAttachment(whole.AsSpan(0, length)));

@@ -43,6 +43,21 @@ internal static class Samples
     internal static Attachment WithEverything() =>
         Attachment(claims: [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019")), new(TransportProtocol.Sctp, PortRange.Single(0))]);
 
+    /// <summary>With every member that a record need not have.</summary>
+    internal static Attachment Changing() => WithEverything() with
+    {
+        Ingress = new RateLimit(500_000, 500_000, 16_000),
+        PlainQueue = true,
+        Flow = 1023,
+        DropsUnmatched = true,
+        NetworkPorts = "31000-31999,33000",
+        NetworkPool = "32768-57343",
+        Generation = 1,
+        Changed = new DateTimeOffset(2026, 3, 2, 8, 0, 0, TimeSpan.Zero),
+        Change = new AttachmentChange([new(TransportProtocol.Tcp, PortRange.Parse("31006-31007"))], new RateLimit(1_000_000, 2_000_000, 32_000), null),
+        Rebuilt = true,
+    };
+
     internal static HostRecord Host() => new()
     {
         HostNetns = "4:4026531840",

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace CniIsolator.FullKernel.Tests;
 
@@ -63,10 +64,17 @@ public sealed class Site : IDisposable
     /// <summary>All that the plugin has logged.</summary>
     public string Log => File.Exists(_config.LogFile) ? File.ReadAllText(_config.LogFile) : "";
 
-    /// <summary>Attaches one more container; the port names it.</summary>
-    public Container Add(int port)
+    /// <summary>What the store has about a container.</summary>
+    public JsonNode Record(Container container)
     {
-        Namespace place = Topology.AddContainerNamespace();
+        ArgumentNullException.ThrowIfNull(container);
+        return JsonNode.Parse(File.ReadAllText(Path.Combine(_config.StateDirectory!, container.HostEnd + ".json")))!;
+    }
+
+    /// <summary>Attaches one more container; the port names it. Without a namespace it gets a new one.</summary>
+    public Container Add(int port, Namespace? place = null)
+    {
+        place ??= Topology.AddContainerNamespace();
         string id = $"c{port}";
         PluginResult result = TryAdd(place, port).Require();
         string hostEnd = result.Member("interfaces")!.Value.EnumerateArray()
@@ -79,8 +87,11 @@ public sealed class Site : IDisposable
     /// <summary>ADD, which may fail.</summary>
     public PluginResult TryAdd(Namespace place, int port) => Plugin.Add(place, $"c{port}", arguments: _arguments, config: _config.WithPorts(port));
 
-    public void Check(Container container) =>
-        Plugin.Check(container.Place, container.Id, arguments: _arguments, config: _config.WithPorts(container.Port)).Require();
+    public void Check(Container container) => TryCheck(container).Require();
+
+    /// <summary>CHECK, which may find differences.</summary>
+    public PluginResult TryCheck(Container container) =>
+        Plugin.Check(container.Place, container.Id, arguments: _arguments, config: _config.WithPorts(container.Port));
 
     public void Delete(Container container)
     {

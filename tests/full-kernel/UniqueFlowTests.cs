@@ -5,11 +5,11 @@ namespace CniIsolator.FullKernel.Tests;
 /// <summary>One flow of an fq_codel on the master for each container, so that the wire is shared fairly.</summary>
 public sealed class UniqueFlowTests
 {
-    private const int HostFlow = 1;
+    internal const int HostFlow = 1;
     private const int CommonFlow = 2;
-    private const int FirstFlow = 3;
+    internal const int FirstFlow = 3;
 
-    private static readonly ProbeOptions Forty = new() { Datagrams = 40 };
+    internal static readonly ProbeOptions Forty = new() { Datagrams = 40 };
 
     [Fact]
     public void Containers_get_the_lowest_free_flow_and_the_last_one_takes_the_qdisc_along()
@@ -134,7 +134,7 @@ public sealed class UniqueFlowTests
     }
 
     /// <summary>While this runs, the flow takes at least so many packets, and no container's flow but this one takes any.</summary>
-    private static async Task AssertTakesAsync(Site site, int flow, Func<Task> traffic, long atLeast = 40)
+    internal static async Task AssertTakesAsync(Site site, int flow, Func<Task> traffic, long atLeast = 40)
     {
         IReadOnlyDictionary<int, long> before = TrafficControl.FlowMatches(site.Host, site.Master);
         await traffic();
@@ -182,5 +182,5 @@ public sealed class UniqueFlowTests
 
     private static int[] Flows(Site site) => [.. TrafficControl.FlowMatches(site.Host, site.Master).Keys.Order()];
 
-    private static NetworkConfig Unique(NetworkConfig config) => config.With("egressUniqueFlowPerContainer", true);
+    internal static NetworkConfig Unique(NetworkConfig config) => config.With("egressUniqueFlowPerContainer", true);
 }

@@ -23,7 +23,10 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
     private readonly HostListeners? _listeners = request.Claims is null ? null : HostListeners.Read();
 
-    /// <exception cref="CniException">3: no such container; 7, 101: the ports cannot be given; 11: somebody else is changing it; 103: its namespace is gone; 107: it failed and was taken back.</exception>
+    /// <exception cref="CniException">
+    /// 3: no such container; 7, 101: the ports cannot be given; 11: somebody else is changing it; 103: its namespace is gone;
+    /// 104: the kernel lacks a feature, which is named; 107: it failed and was taken back.
+    /// </exception>
     public Attachment Apply(AttachmentKey key)
     {
         var begun = Begin(key);
@@ -195,8 +198,19 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             details = $"{(details is null ? "" : details + "; ")}taking it back failed as well: {e.Message}; the next update tries again";
         }
 
-        return cause is CniException refused
-            ? new CniException(refused.Code, refused.Message, details, cause)
+        if (cause is CniException refused)
+        {
+            return new CniException(refused.Code, refused.Message, details, cause);
+        }
+
+        var limits = begun.Change is { Egress: not null } or { Ingress: not null };
+        var missing = FeatureProbe.FindMissing(limits ? KernelNeeds.Limits : KernelNeeds.None);
+        return missing.Count > 0
+            ? new CniException(
+                CniErrorCode.KernelFeatureMissing,
+                $"the kernel lacks {string.Join(", ", missing)}",
+                $"{(details is null ? "" : details + "; ")}{cause.Message}",
+                cause)
             : new CniException(CniErrorCode.RolledBack, $"the update of {begun.Key} failed and was taken back: {cause.Message}", details, cause);
     }
 

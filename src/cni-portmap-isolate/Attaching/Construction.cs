@@ -23,10 +23,10 @@ internal sealed class Construction(
     private HashSet<U32Handle> _foreign = [];
 
     /// <param name="first">Whether what all containers share may not be there.</param>
-    /// <returns>Whether packets wait in a plain queue behind a limit, as the kernel has no fq_codel.</returns>
+    /// <returns>The attachment, with what turned out of this kernel: whether it has fq_codel, and a filter for BPF.</returns>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     /// <exception cref="CniException">Something of somebody else's is in the way.</exception>
-    public bool Build(bool first)
+    public Attachment Build(bool first)
     {
         var gatewayMac = facts.Gateway is { } gateway ? Neighbours.Find(session.Host, facts.Master.Index, gateway) : null;
         var plainQueue = container.Run(() => ContainerSide.Build(attachment, _path, session.Namespace.Descriptor, gatewayMac));
@@ -40,7 +40,7 @@ internal sealed class Construction(
         var result = HostSide.Build(session.Host, attachment, _path, drop);
         if (result.Failures.Count == 0)
         {
-            return plainQueue || result.PlainQueue;
+            return Built(result);
         }
 
         // The tables may have been removed behind our back, or a filter of an attachment that nobody remembers may be
@@ -50,7 +50,10 @@ internal sealed class Construction(
         ClearStrays();
         HostSide.Clear(session.Host, _path);
         result = HostSide.Build(session.Host, attachment, _path, drop);
-        return result.Failures.Count == 0 ? plainQueue || result.PlainQueue : throw result.Failures[0].ToException();
+        return result.Failures.Count == 0 ? Built(result) : throw result.Failures[0].ToException();
+
+        Attachment Built(HostSideResult host) =>
+            attachment with { PlainQueue = plainQueue || host.PlainQueue, DropsUnmatched = host.DropsUnmatched };
     }
 
     /// <summary>Puts container and host back as they were.</summary>

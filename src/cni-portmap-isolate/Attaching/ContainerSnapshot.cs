@@ -2,6 +2,7 @@ using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
@@ -19,10 +20,12 @@ internal sealed class ContainerSnapshot
     ];
 
     private readonly List<(string Name, string Value)> _sysctls;
+    private readonly bool _hadFilterQdisc;
 
-    private ContainerSnapshot(List<Link> links, List<(string Name, string Value)> sysctls)
+    private ContainerSnapshot(List<Link> links, bool hadFilterQdisc, List<(string Name, string Value)> sysctls)
     {
         Links = links;
+        _hadFilterQdisc = hadFilterQdisc;
         _sysctls = sysctls;
     }
 
@@ -33,6 +36,7 @@ internal sealed class ContainerSnapshot
         using var connection = NetlinkConnection.Open();
         return new ContainerSnapshot(
             Netlink.Route.Links.List(connection),
+            Qdiscs.List(connection, FilterPlaces.Loopback).Exists(q => q.HoldsIngressFilters),
             [.. from name in Names let value = Sysctl.Read(name) where value is not null select (name, value)]);
     }
 
@@ -44,6 +48,12 @@ internal sealed class ContainerSnapshot
         {
             using var connection = NetlinkConnection.Open();
             var batch = new NetlinkBatch(256);
+            if (!_hadFilterQdisc && !HasFilters(connection))
+            {
+                // Where not even the first filter could be made, nothing else tells that it is ours.
+                Qdiscs.DeleteClsact(batch, FilterPlaces.Loopback, "remove clsact from the container's loopback");
+            }
+
             Netlink.Route.Links.Restore(
                 batch, loopback.Index, loopback.Mac.IsZero ? null : loopback.Mac, loopback.Mtu, loopback.IsUp, "put back the container's loopback");
             connection.ExecuteOrThrow(batch);
@@ -57,4 +67,7 @@ internal sealed class ContainerSnapshot
             }
         }
     }
+
+    private static bool HasFilters(NetlinkConnection connection) =>
+        ((uint[])[TcHandle.Ingress, TcHandle.Egress]).Any(hook => U32Filters.ListPriorities(connection, FilterPlaces.Loopback, hook).Count > 0);
 }

@@ -30,45 +30,63 @@ internal static class FeatureProbe
 
     /// <summary>Each missing feature with the option that builds it and the first kernel that had it.</summary>
     /// <param name="needs">What is asked for beside what every container needs.</param>
-    public static List<string> FindMissing(KernelNeeds needs) => NetworkNamespace.RunInNew(() =>
+    public static List<string> FindMissing(KernelNeeds needs)
+    {
+        var missing = NetworkNamespace.RunInNew(() => FindMissingBesideFqCodel(needs));
+        if (needs.HasFlag(KernelNeeds.Flows) && LacksFqCodel())
+        {
+            missing.Add(FairQueue);
+        }
+
+        return missing;
+    }
+
+    /// <summary>Whether what waits behind a limit waits in a plain queue.</summary>
+    public static bool LacksFqCodel() => NetworkNamespace.RunInNew(() =>
+    {
+        using var connection = NetlinkConnection.Open();
+        var batch = new NetlinkBatch(256);
+        FqCodel.Add(batch, FilterPlaces.Loopback, TcHandle.Root, Shaper.Leaf, new FqCodelSettings(), "probe fq_codel");
+        return connection.Execute(batch).Count > 0;
+    });
+
+    private static List<string> FindMissingBesideFqCodel(KernelNeeds needs)
     {
         var missing = new List<string>();
         using var connection = NetlinkConnection.Open();
         using var own = NetworkNamespace.OpenCurrent();
-        void Try(string feature, Action<NetlinkBatch> use)
+        bool Try(string feature, Action<NetlinkBatch> use)
         {
             var batch = new NetlinkBatch(1024);
             use(batch);
-            if (connection.Execute(batch).Count > 0)
+            var works = connection.Execute(batch).Count == 0;
+            if (!works)
             {
                 missing.Add(feature);
             }
+
+            return works;
         }
 
         var place = FilterPlaces.Internet(FilterPlaces.Loopback);
         var mac = MacAddress.Parse("02:00:00:00:00:01");
-        var first = new VethEnd("probe0", 100);
         Try(
             "veth (CONFIG_VETH, kernel 2.6.24)",
-            batch => Links.CreateVeth(batch, first, new VethEnd("probe1", 101), own.Descriptor, mac, 1500));
-        var before = missing.Count;
-        Try(
-            "clsact (CONFIG_NET_SCH_INGRESS, kernel 4.5)",
-            batch => Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "probe clsact"));
-        if (missing.Count > before)
-        {
-            return missing; // Without a place for filters the rest would fail whether it is there or not.
-        }
+            batch => Links.CreateVeth(batch, new VethEnd("probe0", 100), new VethEnd("probe1", 101), own.Descriptor, mac, 1500));
 
-        Try(
-            "u32 (CONFIG_NET_CLS_U32, kernel 2.6)",
-            batch => U32Filters.Add(batch, new U32Table(place, new U32Handle(1, 0, 0), 256), "probe u32"));
-        Try(
-            "mirred (CONFIG_NET_ACT_MIRRED, kernel 2.6.18)",
-            batch => U32Filters.Add(
-                batch,
-                new U32Node(place, new U32Handle(0, 0, 1), [U32Key.Any]) { Action = Mirred.Redirect(FilterPlaces.Loopback) },
-                "probe mirred"));
+        // Each needs the one before it: behind a missing one, the others fail whether they are there or not.
+        _ = Try(
+            "clsact (CONFIG_NET_SCH_INGRESS, kernel 4.5)",
+            batch => Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "probe clsact"))
+            && Try(
+                "u32 (CONFIG_NET_CLS_U32, kernel 2.6)",
+                batch => U32Filters.Add(batch, new U32Table(place, new U32Handle(1, 0, 0), 256), "probe u32"))
+            && Try(
+                "mirred (CONFIG_NET_ACT_MIRRED, kernel 2.6.18)",
+                batch => U32Filters.Add(
+                    batch,
+                    new U32Node(place, new U32Handle(0, 0, 1), [U32Key.Any]) { Action = Mirred.Redirect(FilterPlaces.Loopback) },
+                    "probe mirred"));
         if (needs.HasFlag(KernelNeeds.Limits))
         {
             Try(
@@ -76,25 +94,6 @@ internal static class FeatureProbe
                 batch => Htb.AddQdisc(batch, FilterPlaces.Loopback, Shaper.Qdisc, Shaper.Settings, "probe htb"));
         }
 
-        if (needs.HasFlag(KernelNeeds.Flows) && LacksFqCodel(connection, first.Index))
-        {
-            missing.Add(FairQueue);
-        }
-
         return missing;
-    });
-
-    /// <summary>Whether what waits behind a limit waits in a plain queue.</summary>
-    public static bool LacksFqCodel() => NetworkNamespace.RunInNew(() =>
-    {
-        using var connection = NetlinkConnection.Open();
-        return LacksFqCodel(connection, FilterPlaces.Loopback);
-    });
-
-    private static bool LacksFqCodel(NetlinkConnection connection, int index)
-    {
-        var batch = new NetlinkBatch(256);
-        FqCodel.Add(batch, index, TcHandle.Root, Shaper.Leaf, new FqCodelSettings(), "probe fq_codel");
-        return connection.Execute(batch).Count > 0;
     }
 }

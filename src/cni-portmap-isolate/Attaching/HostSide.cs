@@ -22,13 +22,18 @@ internal static class HostSide
             Sysctl.Write(name, value);
         }
 
-        var batch = Compose(attachment, path, drop, out var leaf, out var firstEntry);
+        var batch = Compose(attachment, path, drop, out var last, out var leaf, out var firstEntry);
         var failures = Shaper.WithoutLeaf(host.Execute(batch), leaf, out var plainQueue);
+
+        // Programs can be loaded on kernels that have no filter to put them into.
+        var drops = drop is not null && !failures.Any(f => f.Index == last && f.Errno == Errno.NoEntry);
+        failures = [.. failures.Where(f => f.Index != last || f.Errno != Errno.NoEntry)];
         var entries = Entries(path).ToList();
         return new HostSideResult(
             failures,
             [.. failures.Where(f => f.Index >= firstEntry && f.Errno == Errno.Exists).Select(f => entries[f.Index - firstEntry].Handle)],
-            plainQueue);
+            plainQueue,
+            drops);
     }
 
     /// <summary>
@@ -154,9 +159,10 @@ internal static class HostSide
 
     private const int LongestAlias = 255; // IFALIASZ less its NUL
 
-    private const int NoLeaf = -1;
+    private const int None = -1;
 
-    private static NetlinkBatch Compose(Attachment attachment, AttachmentPath path, BpfProgram? drop, out int leaf, out int firstEntry)
+    private static NetlinkBatch Compose(
+        Attachment attachment, AttachmentPath path, BpfProgram? drop, out int last, out int leaf, out int firstEntry)
     {
         var batch = new NetlinkBatch();
         var alias = Alias(attachment.Key);
@@ -168,12 +174,13 @@ internal static class HostSide
             U32Filters.Add(batch, filter, policing);
         }
 
+        last = drop is null ? None : batch.Count;
         if (drop is not null)
         {
             BpfFilters.Add(batch, FilterPlaces.Drop(path.HostEnd), drop.Descriptor, DropName, $"add the last filter to {attachment.HostInterface}");
         }
 
-        leaf = attachment.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Mtu, attachment.HostInterface) : NoLeaf;
+        leaf = attachment.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Mtu, attachment.HostInterface) : None;
         firstEntry = batch.Count;
         foreach (var filter in Entries(path))
         {
@@ -188,4 +195,6 @@ internal static class HostSide
 /// <param name="Failures">What the kernel refused.</param>
 /// <param name="InTheWay">Entries that were refused since another filter has their handle.</param>
 /// <param name="PlainQueue">Whether packets wait in a plain queue, as the kernel has no fq_codel.</param>
-internal sealed record HostSideResult(IReadOnlyList<NetlinkFailure> Failures, HashSet<U32Handle> InTheWay, bool PlainQueue);
+/// <param name="DropsUnmatched">Whether the last filter is there, which drops what no other lets pass.</param>
+internal sealed record HostSideResult(
+    IReadOnlyList<NetlinkFailure> Failures, HashSet<U32Handle> InTheWay, bool PlainQueue, bool DropsUnmatched);

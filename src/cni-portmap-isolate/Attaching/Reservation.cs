@@ -12,7 +12,7 @@ namespace CniIsolator.Plugin.Attaching;
 /// Decisions are taken under the store's lock, kernel work is done without it.
 /// </summary>
 internal sealed class Reservation(
-    Session session, NetworkConfiguration configuration, HostFacts facts, RateLimits limits, bool dropsUnmatched, ILogger log)
+    Session session, NetworkConfiguration configuration, HostFacts facts, RateLimits limits, ILogger log)
 {
     // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
     private const int Rounds = AttachmentSlot.Last;
@@ -215,7 +215,6 @@ internal sealed class Reservation(
             Ingress = limits.Ingress,
             Flow = flow,
             HostLoopback = configuration.HostLoopback,
-            DropsUnmatched = dropsUnmatched,
             Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
             Created = DateTimeOffset.UtcNow,
             NetworkPorts = configuration.Ports.ToString(),

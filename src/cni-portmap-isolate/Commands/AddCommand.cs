@@ -32,15 +32,14 @@ internal static class AddCommand
 
         var before = container.Run(ContainerSnapshot.Take);
         using var drop = BpfProgram.TryLoadDrop();
-        var reservation = new Reservation(session, configuration, facts, limits, drop is not null, log);
+        var reservation = new Reservation(session, configuration, facts, limits, log);
         var attachment = reservation.Take(request, container);
         RefuseObstacles(session, attachment, container, before, log);
         var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
         var construction = new Construction(session, attachment, container, before, facts, flows, drop);
         try
         {
-            var plainQueue = construction.Build(reservation.IsFirst);
-            attachment = Commit(session, attachment with { PlainQueue = plainQueue });
+            attachment = Commit(session, construction.Build(reservation.IsFirst));
         }
         catch (Exception e)
         {
@@ -52,6 +51,13 @@ internal static class AddCommand
             log.Warning(
                 "the kernel lacks {Feature}: what waits behind the limit of {Container} waits in one plain queue",
                 FeatureProbe.FairQueue,
+                attachment.ContainerId);
+        }
+
+        if (!attachment.DropsUnmatched)
+        {
+            log.Debug(
+                "the kernel lacks BPF or its filter (CONFIG_NET_CLS_BPF): the host's stack drops what {Container} must not send",
                 attachment.ContainerId);
         }
 
