@@ -8,7 +8,7 @@ using CniIsolator.Testbed;
 namespace CniIsolator.Bench;
 
 /// <summary>Turns results into tables for people and JSON for programs.</summary>
-internal sealed class Report
+internal sealed partial class Report
 {
     private readonly StringBuilder _text = new();
     private readonly List<Aim> _aims = [];

@@ -32,7 +32,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
         {
             NetlinkConnection host = NetlinkConnection.Open();
             HostFacts facts = HostFacts.Read(host, topology.Options.Master);
-            SharedHostState.Ensure(host, facts, hostLoopback: true);
+            SharedHostState.Ensure(host, facts, hostLoopback: true, flows: null);
             return (host, NetworkNamespace.OpenCurrent(), facts);
         });
     }
@@ -52,7 +52,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
         long started = Stopwatch.GetTimestamp();
         inside.Run(() => ContainerSide.Build(attachment, path, _namespace.Descriptor, null));
         using var drop = BpfProgram.TryLoadDrop();
-        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, drop);
+        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, drop).Failures;
         double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (failures.Count > 0)
         {

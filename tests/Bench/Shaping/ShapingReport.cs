@@ -1,0 +1,96 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using CniIsolator.Bench.Shaping;
+
+namespace CniIsolator.Bench;
+
+/// <content>Bandwidth limits.</content>
+internal sealed partial class Report
+{
+    private const double Below = 0.95;
+    private const double Above = 1.01;
+    private const double Fifth = 0.2;
+
+    public void Add(ShapingResult result)
+    {
+        Table(
+            "Bandwidth limits: achieved rate, Mbit/s",
+            ["limit", "direction", "flows", "on the wire", "to the limit", "goodput", "to the limit"],
+            [
+                .. result.Rates.Select(c => (string[])
+                [
+                    $"{c.Megabits} Mbit/s", Name(c.Direction), $"{c.Flows}", Rate(c.Wire), Percent(c.Achieved), Rate(c.Goodput), Percent(c.Goodput / c.Megabits),
+                ]),
+            ]);
+        Note(
+            "A limit counts Ethernet frames with their headers, and so does \"on the wire\": the shaper's own counter, from one packet to another, after the "
+            + "connections have got going. Goodput is the payload that the receiving programs got: at most 95.6 % of the wire with 1514-byte frames and TCP's "
+            + "timestamps, less what was sent again. TCP, both ends on this machine.");
+        Table(
+            $"Does it isolate? Round trips of a thin flow beside {Isolation.BulkCount} bulk flows of a container limited to {Isolation.Megabits} Mbit/s, ms",
+            ["", "queue at", "thin flow of", "idle p50", "p50", "p90", "p99", "max", "lost", "bulk goodput, Mbit/s"],
+            [
+                .. result.Rows.Select(r => (Row: r, Idle: new Sample(r.Idle), Loaded: new Sample(r.Loaded))).Select(r => (string[])
+                [
+                    r.Row.Contestant, Place(r.Row.Bottleneck), r.Row.Other ? "another container" : "the same", Number(r.Idle.P50), .. Percentiles(r.Loaded),
+                    Number(r.Loaded.Percentile(100)), $"{r.Row.Lost} of {r.Row.Sent}", Rate(r.Row.Goodput),
+                ]),
+            ]);
+        Note(
+            $"In user-mode Linux: one slow processor and a scheduler clock of 10 ms (timers of the shapers are exact), which every round trip includes. A request of 64 "
+            + $"bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost is in no percentile. The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms; its burst "
+            + $"is this project's own, 10 ms of the rate, and in one row what kubelet gave, 2^31-1 bits, which limit nothing for 43 s. At the master: an operator's htb class of "
+            + $"{Isolation.MasterMegabits} Mbit/s, which has htb's plain queue, or, with unique flows, an fq_codel with a queue for each container.");
+        _json["shaping"] = new JsonObject { ["rates"] = AchievedRate.Json(result.Rates), ["isolation"] = Json(result.Rows) };
+        Judge(result);
+    }
+
+    private void Judge(ShapingResult result)
+    {
+        foreach (RateCell cell in result.Rates)
+        {
+            string measured = Percent(cell.Achieved);
+            _aims.Add(new Aim(
+                $"limit of {cell.Megabits} Mbit/s, {Name(cell.Direction)}, {cell.Flows} flows: wire rate", "95 % to 101 %", measured, cell.Achieved is >= Below and <= Above));
+        }
+
+        foreach ((string what, IsolationRow own, IsolationRow peer) in new[]
+                 {
+                     ("same container, egress", result.Row(Isolation.Own, Bottleneck.Egress), result.Row(Isolation.Reference, Bottleneck.Egress)),
+                     ("same container, ingress", result.Row(Isolation.Own, Bottleneck.Ingress), result.Row(Isolation.Reference, Bottleneck.Ingress)),
+                     (
+                         "another container, unique flows",
+                         result.Row(Isolation.Unique, Bottleneck.Master, other: true),
+                         result.Row(Isolation.Reference, Bottleneck.Master, other: true)),
+                 })
+        {
+            _aims.Add(Aim.AtMost($"thin flow, {what}: p99 beside bandwidth plugin's", Fifth, new Sample(own.Loaded).P99 / new Sample(peer.Loaded).P99));
+            _aims.Add(Aim.AtLeast($"bulk flows, {what}: goodput beside bandwidth plugin's", Below, own.Goodput / peer.Goodput));
+        }
+    }
+
+    private static string Name(Direction direction) => direction == Direction.Egress ? "egress" : "ingress";
+
+    private static string Place(Bottleneck bottleneck) => bottleneck switch
+    {
+        Bottleneck.Egress => "its egress limit",
+        Bottleneck.Ingress => "its ingress limit",
+        _ => "the master",
+    };
+
+    private static string Rate(double megabits) => megabits.ToString(megabits < 10 ? "0.000" : "0.00", CultureInfo.InvariantCulture);
+
+    private static string Percent(double ratio) => (ratio * 100).ToString("0.0", CultureInfo.InvariantCulture) + " %";
+
+    private static JsonArray Json(IEnumerable<IsolationRow> rows) => [.. rows.Select(r => (JsonNode)new JsonObject
+    {
+        ["contestant"] = r.Contestant,
+        ["bottleneck"] = r.Bottleneck.ToString(),
+        ["otherContainer"] = r.Other,
+        ["goodput"] = Math.Round(r.Goodput, 3),
+        ["sent"] = r.Sent,
+        ["lost"] = r.Lost,
+        ["idle"] = Json(new Sample(r.Idle)),
+        ["loaded"] = Json(new Sample(r.Loaded)),
+    })];
+}
