@@ -23,7 +23,7 @@ internal enum Mark
 
 /// <summary>
 /// A drawing in pixels, origin at the top left. It brings its own background, and follows whether its reader prefers a dark one. Classes of its style
-/// sheet: "text", "weak" (text), "line", "grid", "band", and the colours "c0" to "c3", which people with any colour vision can tell apart.
+/// sheet: "text", "weak" (text), "line", "grid", "band", "paper", "key", and the colours "c0" to "c3", which people with any colour vision can tell apart.
 /// </summary>
 internal sealed class Svg(int width, int height)
 {
@@ -32,11 +32,11 @@ internal sealed class Svg(int width, int height)
         svg { font-family: system-ui, "DejaVu Sans", sans-serif; font-size: 13px; }
         .paper { fill: #ffffff; } .text { fill: #1a1a1a; } .weak { fill: #595959; } .line { stroke: #595959; } .grid { stroke: #dedede; } .band { fill: #009e73; fill-opacity: 0.15; }
         .c0 { fill: #0072b2; stroke: #0072b2; } .c1 { fill: #d55e00; stroke: #d55e00; } .c2 { fill: #009e73; stroke: #009e73; } .c3 { fill: #a2528c; stroke: #a2528c; }
-        .hollow { fill: none; stroke-width: 2; }
+        .key { fill: #595959; stroke: #595959; } .edged { paint-order: stroke; stroke: #ffffff; stroke-width: 3; } .hollow { fill: none; stroke-width: 2; }
         @media (prefers-color-scheme: dark) {
           .paper { fill: #161b22; } .text { fill: #e8e8e8; } .weak { fill: #b0b0b0; } .line { stroke: #b0b0b0; } .grid { stroke: #3a3f46; } .band { fill-opacity: 0.3; }
           .c0 { fill: #56b4e9; stroke: #56b4e9; } .c1 { fill: #e69f00; stroke: #e69f00; } .c2 { fill: #2bc79a; stroke: #2bc79a; } .c3 { fill: #dd9cc4; stroke: #dd9cc4; }
-          .hollow { fill: none; }
+          .key { fill: #b0b0b0; stroke: #b0b0b0; } .edged { stroke: #161b22; } .hollow { fill: none; }
         }
         """;
 
@@ -59,10 +59,17 @@ internal sealed class Svg(int width, int height)
     public void Rectangle(double x, double y, double wide, double high, string style) =>
         Append($"<rect x=\"{x:0.#}\" y=\"{y:0.#}\" width=\"{wide:0.#}\" height=\"{high:0.#}\" class=\"{style}\"/>");
 
-    /// <summary>A point of a series; what it says appears when a reader points at it.</summary>
+    /// <summary>
+    /// A point of a series; what it says appears when a reader points at it. One that is not hollow has an edge that sets it off from its neighbours.
+    /// </summary>
     public void Point(double x, double y, Mark mark, string style, bool hollow = false, string title = "")
     {
-        string classes = hollow ? style + " hollow" : style;
+        string classes = (hollow, mark) switch
+        {
+            (true, _) => style + " hollow",
+            (_, Mark.Bar) => style,
+            _ => style + " edged",
+        };
         string open = mark switch
         {
             Mark.Circle => Format($"<circle cx=\"{x:0.#}\" cy=\"{y:0.#}\" r=\"5\" class=\"{classes}\">"),

@@ -65,10 +65,10 @@ internal static class AchievedRate
             (false, true) => (0.5, 1),
         };
         Thread.Sleep(TimeSpan.FromSeconds(warm));
-        Reading begin = counter.AfterPacket();
+        Reading begin = counter.AtPacket();
         long received = bulk.Received;
         Thread.Sleep(TimeSpan.FromSeconds(window));
-        Reading end = counter.AfterPacket();
+        Reading end = counter.AtPacket();
         received = bulk.Received - received;
         double microseconds = Stopwatch.GetElapsedTime(begin.Timestamp, end.Timestamp).TotalMicroseconds;
         return new RateCell(megabits, direction, flows, (end.Bytes - begin.Bytes) * 8 / microseconds, received * 8 / microseconds);

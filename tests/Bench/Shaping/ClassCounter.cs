@@ -8,7 +8,7 @@ using CniIsolator.Testbed;
 
 namespace CniIsolator.Bench.Shaping;
 
-/// <summary>What a class had sent at a moment.</summary>
+/// <summary>What a class had sent, or what had been paid for, at a moment.</summary>
 internal readonly record struct Reading(long Timestamp, long Bytes);
 
 /// <summary>
@@ -33,11 +33,12 @@ internal sealed class ClassCounter : IDisposable
     }
 
     /// <summary>
-    /// The moment after a packet has left: between two of these exactly the packets that left in that time were paid for, where a
-    /// moment chosen by the clock would be wrong by up to a packet, and at a low rate that is a lot.
+    /// The moment at which a packet leaves, and all bytes before it. The shaper lets a packet go as soon as those before it are paid for, so
+    /// that between two such moments the rate has paid for exactly the bytes between them. A moment chosen by the clock would be wrong by up to
+    /// a packet, which TCP makes as large as 64 KB: half a second's worth at 1 Mbit/s.
     /// </summary>
     /// <exception cref="TimeoutException">None leaves.</exception>
-    public Reading AfterPacket()
+    public Reading AtPacket()
     {
         long begin = Stopwatch.GetTimestamp();
         for (long before = Read(); ; Thread.Sleep(1))
@@ -46,7 +47,7 @@ internal sealed class ClassCounter : IDisposable
             long now = Stopwatch.GetTimestamp();
             if (bytes != before)
             {
-                return new Reading(now, bytes);
+                return new Reading(now, before);
             }
 
             if (Stopwatch.GetElapsedTime(begin, now) > Patience)

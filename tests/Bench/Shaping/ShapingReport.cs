@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using CniIsolator.Bench.Plots;
 using CniIsolator.Bench.Shaping;
 
 namespace CniIsolator.Bench;
@@ -23,24 +24,27 @@ internal sealed partial class Report
                 ]),
             ]);
         Note(
-            "A limit counts Ethernet frames with their headers, and so does \"on the wire\": the shaper's own counter, from one packet to another, after the "
+            "A limit counts Ethernet frames with their headers, and so does \"on the wire\": the shaper's own counter, from packet to packet, after the "
             + "connections have got going. Goodput is the payload that the receiving programs got: at most 95.6 % of the wire with 1514-byte frames and TCP's "
             + "timestamps, less what was sent again. TCP, both ends on this machine.");
+        Plot("achieved-rate", "Achieved rate, in percent of the limit", RatePlot.Draw(result.Rates, Below, Above));
         Table(
             $"Does it isolate? Round trips of a thin flow beside {Isolation.BulkCount} bulk flows of a container limited to {Isolation.Megabits} Mbit/s, ms",
-            ["", "queue at", "thin flow of", "idle p50", "p50", "p90", "p99", "max", "lost", "bulk goodput, Mbit/s"],
+            ["", "queue at", "thin flow of", "idle p50", "idle p99", "p50", "p90", "p99", "max", "lost", "bulk goodput, Mbit/s"],
             [
                 .. result.Rows.Select(r => (Row: r, Idle: new Sample(r.Idle), Loaded: new Sample(r.Loaded))).Select(r => (string[])
                 [
-                    r.Row.Contestant, Place(r.Row.Bottleneck), r.Row.Other ? "another container" : "the same", Number(r.Idle.P50), .. Percentiles(r.Loaded),
+                    r.Row.Contestant, Place(r.Row.Bottleneck), r.Row.Other ? "another container" : "the same", Number(r.Idle.P50), Number(r.Idle.P99), .. Percentiles(r.Loaded),
                     Number(r.Loaded.Percentile(100)), $"{r.Row.Lost} of {r.Row.Sent}", Rate(r.Row.Goodput),
                 ]),
             ]);
         Note(
-            $"In user-mode Linux: one slow processor and a scheduler clock of 10 ms (timers of the shapers are exact), which every round trip includes. A request of 64 "
+            $"In user-mode Linux: one slow processor and a scheduler clock of 10 ms (the shapers' timers are exact), which every round trip includes; idle p99 shows it. A request of 64 "
             + $"bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost is in no percentile. The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms; its burst "
-            + $"is this project's own, 10 ms of the rate, and in one row what kubelet gave, 2^31-1 bits, which limit nothing for 43 s. At the master: an operator's htb class of "
-            + $"{Isolation.MasterMegabits} Mbit/s, which has htb's plain queue, or, with unique flows, an fq_codel with a queue for each container.");
+            + "is this project's own, 10 ms of the rate, and in one row what kubelet gave with every limit, 2^31-1 bits: these pass without a limit (here before the measurement), "
+            + $"and as many may queue from then on. At the master: an operator's htb class of {Isolation.MasterMegabits} Mbit/s, which has htb's plain queue, or, with unique flows, "
+            + "an fq_codel with a queue for each container, which a container's own flows share.");
+        Plot("round-trips", "Round trips of a thin flow beside bulk flows, in milliseconds", RoundTripPlot.Draw(result.Rows));
         _json["shaping"] = new JsonObject { ["rates"] = AchievedRate.Json(result.Rates), ["isolation"] = Json(result.Rows) };
         Judge(result);
     }
@@ -51,7 +55,7 @@ internal sealed partial class Report
         {
             string measured = Percent(cell.Achieved);
             _aims.Add(new Aim(
-                $"limit of {cell.Megabits} Mbit/s, {Name(cell.Direction)}, {cell.Flows} flows: wire rate", "95 % to 101 %", measured, cell.Achieved is >= Below and <= Above));
+                $"limit of {cell.Megabits} Mbit/s, {Name(cell.Direction)}, {Flows(cell.Flows)}: wire rate", "95 % to 101 %", measured, cell.Achieved is >= Below and <= Above));
         }
 
         foreach ((string what, IsolationRow own, IsolationRow peer) in new[]
@@ -70,6 +74,8 @@ internal sealed partial class Report
     }
 
     private static string Name(Direction direction) => direction == Direction.Egress ? "egress" : "ingress";
+
+    private static string Flows(int count) => count == 1 ? "1 flow" : $"{count} flows";
 
     private static string Place(Bottleneck bottleneck) => bottleneck switch
     {
