@@ -25,10 +25,11 @@ internal enum Bottleneck
 /// <param name="Idle">Milliseconds without bulk flows.</param>
 /// <param name="Loaded">Milliseconds beside them.</param>
 /// <param name="Lost">Requests that were not answered, of those beside bulk flows.</param>
+/// <param name="Disturbed">Requests that were answered, but the guest stood still meanwhile: they are left out.</param>
 /// <param name="Sent">Requests beside bulk flows.</param>
 /// <param name="Goodput">Mbit/s of payload that the bulk flows carried meanwhile.</param>
 internal sealed record IsolationRow(
-    string Contestant, Bottleneck Bottleneck, bool Other, double[] Idle, double[] Loaded, int Lost, int Sent, double Goodput);
+    string Contestant, Bottleneck Bottleneck, bool Other, double[] Idle, double[] Loaded, int Lost, int Disturbed, int Sent, double Goodput);
 
 /// <summary>
 /// Whether a container's bulk flows delay its own thin flow, and those of others. Needs fq_codel, and so runs on a kernel that has it.
@@ -115,13 +116,14 @@ internal sealed class Isolation(bool quick)
         RoundTrips[] loaded = Talk(topology, containers, count);
         double goodput = (bulk.Received - received) * 8 / Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
         return [.. containers.Select((_, i) => new IsolationRow(
-            name, bottleneck, i > 0, [.. idle[i].Milliseconds.Values], [.. loaded[i].Milliseconds.Values], loaded[i].Lost, count, goodput))];
+            name, bottleneck, i > 0, idle[i].Milliseconds, loaded[i].Milliseconds, loaded[i].Lost, loaded[i].Disturbed, count, goodput))];
     }
 
     private static RoundTrips[] Talk(Topology topology, Namespace[] containers, int count)
     {
+        using Heartbeat heartbeat = new();
         ThinFlow[] flows = [.. containers.Select(container => ThinFlow.Start(topology, container, count, Pace))];
-        return [.. flows.Select(flow => flow.Finish())];
+        return [.. flows.Select(flow => flow.Finish(heartbeat))];
     }
 
     private static PluginChain OwnPlugin(Topology topology) => OwnPlugin(topology, []);

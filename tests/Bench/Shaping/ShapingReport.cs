@@ -30,17 +30,18 @@ internal sealed partial class Report
         Plot("achieved-rate", "Achieved rate, in percent of the limit", RatePlot.Draw(result.Rates, Below, Above));
         Table(
             $"Does it isolate? Round trips of a thin flow beside {Isolation.BulkCount} bulk flows of a container limited to {Isolation.Megabits} Mbit/s, ms",
-            ["", "queue at", "thin flow of", "idle p50", "idle p99", "p50", "p90", "p99", "max", "lost", "bulk goodput, Mbit/s"],
+            ["", "queue at", "thin flow of", "idle p50", "idle p99", "p50", "p90", "p99", "max", "lost", "disturbed", "bulk goodput, Mbit/s"],
             [
                 .. result.Rows.Select(r => (Row: r, Idle: new Sample(r.Idle), Loaded: new Sample(r.Loaded))).Select(r => (string[])
                 [
                     r.Row.Contestant, Place(r.Row.Bottleneck), r.Row.Other ? "another container" : "the same", Number(r.Idle.P50), Number(r.Idle.P99), .. Percentiles(r.Loaded),
-                    Number(r.Loaded.Percentile(100)), $"{r.Row.Lost} of {r.Row.Sent}", Rate(r.Row.Goodput),
+                    Number(r.Loaded.Percentile(100)), Part(r.Row.Lost, r.Row.Sent), Part(r.Row.Disturbed, r.Row.Sent), Rate(r.Row.Goodput),
                 ]),
             ]);
         Note(
-            $"In user-mode Linux: one slow processor and a scheduler clock of 10 ms (the shapers' timers are exact), which every round trip includes; idle p99 shows it. A request of 64 "
-            + $"bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost is in no percentile. The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms; its burst "
+            "In user-mode Linux: one slow processor and a scheduler clock of 10 ms; the shapers' timers are exact. The thin flow's threads go ahead of the bulk flows', so "
+            + "that they wait for the queue rather than for the processor. Disturbed are those that were on their way while the guest as a whole stood still for 8 ms or more, "
+            + $"because the machine had other things to do. A request of 64 bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost or disturbed is in no percentile. The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms; its burst "
             + "is this project's own, 10 ms of the rate, and in one row what kubelet gave with every limit, 2^31-1 bits: these pass without a limit (here before the measurement), "
             + $"and as many may queue from then on. At the master: an operator's htb class of {Isolation.MasterMegabits} Mbit/s, which has htb's plain queue, or, with unique flows, "
             + "an fq_codel with a queue for each container, which a container's own flows share.");
@@ -75,6 +76,8 @@ internal sealed partial class Report
 
     private static string Name(Direction direction) => direction == Direction.Egress ? "egress" : "ingress";
 
+    private static string Part(int part, int whole) => Percent((double)part / whole);
+
     private static string Flows(int count) => count == 1 ? "1 flow" : $"{count} flows";
 
     private static string Place(Bottleneck bottleneck) => bottleneck switch
@@ -96,6 +99,7 @@ internal sealed partial class Report
         ["goodput"] = Math.Round(r.Goodput, 3),
         ["sent"] = r.Sent,
         ["lost"] = r.Lost,
+        ["disturbed"] = r.Disturbed,
         ["idle"] = Json(new Sample(r.Idle)),
         ["loaded"] = Json(new Sample(r.Loaded)),
     })];

@@ -2,12 +2,16 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using CniIsolator.Bench.Traffic;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Bench.Shaping;
 
-/// <summary>Round trips of a thin flow: of each request that was answered, in milliseconds, and how many were not.</summary>
-internal sealed record RoundTrips(Sample Milliseconds, int Lost);
+/// <summary>Round trips of a thin flow.</summary>
+/// <param name="Milliseconds">Of each request that was answered while the machine went on.</param>
+/// <param name="Lost">Requests that were not answered.</param>
+/// <param name="Disturbed">Requests that were on their way while the machine stood still.</param>
+internal sealed record RoundTrips(double[] Milliseconds, int Lost, int Disturbed);
 
 /// <summary>
 /// Small UDP datagrams to the outside and back at a fixed pace, whether or not earlier ones have come back: a slow answer delays no later
@@ -52,20 +56,17 @@ internal sealed class ThinFlow
     public static ThinFlow Start(Topology topology, Namespace container, int count, TimeSpan pace) => new(topology, container, count, pace);
 
     /// <summary>Waits for the last answer.</summary>
-    public RoundTrips Finish()
+    public RoundTrips Finish(Heartbeat heartbeat)
     {
         _asking.Join();
         _listening.Join();
         _answering.Join();
         _client.Dispose();
         _server.Dispose();
-        Sample sample = new();
-        foreach (double took in _took.Where(double.IsFinite))
-        {
-            sample.Add(took);
-        }
-
-        return new RoundTrips(sample, _took.Length - sample.Count);
+        (long Sent, double Took)[] answered = [.. _sent.Zip(_took).Where(one => double.IsFinite(one.Second))];
+        double[] good = [.. answered
+            .Where(one => !heartbeat.Missed(one.Sent, one.Sent + (long)(one.Took / 1000 * Stopwatch.Frequency))).Select(one => one.Took)];
+        return new RoundTrips(good, _took.Length - answered.Length, answered.Length - good.Length);
     }
 
     private static Thread Begin(Action action)
@@ -74,6 +75,7 @@ internal sealed class ThinFlow
         {
             try
             {
+                Processor.TakePrecedence();
                 action();
             }
             catch (SocketException)
