@@ -31,8 +31,8 @@ internal static class RoundTripPlot
         int height = Top + (Groups.Length * HeadHeight) + (rows.Count * RowHeight) + Bottom;
         Svg svg = new(Width, height);
         double[] steps = [.. Steps().Order()];
-        double least = steps.Last(step => step <= rows.Min(r => new Sample(r.Loaded).P50));
-        double most = steps.First(step => step >= rows.Max(r => r.Loaded.Max()));
+        double least = steps.Last(step => step <= rows.Min(r => r.Percentile(50)));
+        double most = steps.First(step => step >= rows.Max(r => r.Max));
         double X(double milliseconds) => Left + (Math.Log(milliseconds / least) / Math.Log(most / least) * (Width - Left - Right));
 
         svg.Text(20, 28, title, size: 17, bold: true);
@@ -73,20 +73,20 @@ internal static class RoundTripPlot
 
     private static void Row(Svg svg, IsolationRow row, double top, Func<double, double> x)
     {
-        Sample sample = new(row.Loaded);
         string colour = Colour(row.Contestant);
         double middle = top + (RowHeight / 2.0) - 4;
         svg.Text(Left - 12, middle + 4, row.Contestant, Anchor.End);
-        svg.Line(x(sample.P50), middle, x(sample.Percentile(100)), middle, colour, 2);
+        svg.Line(x(row.Percentile(50)), middle, x(row.Max), middle, colour, 2);
 
         // From the outside in, so that the median lies on top.
         foreach ((string name, Mark mark, double percent) in Marks)
         {
-            double value = sample.Percentile(percent);
+            double value = percent < 100 ? row.Percentile(percent) : row.Max;
             svg.Point(x(value), middle, mark, colour, title: Text($"{row.Contestant}, {name}: {value:0.00} ms"));
         }
 
-        svg.Text(Width - 20, middle + 4, Text($"{(sample.P99 < 100 ? Math.Round(sample.P99, 1) : Math.Round(sample.P99))} ms"), Anchor.End);
+        double late = row.Percentile(99);
+        svg.Text(Width - 20, middle + 4, Text($"{(late < 100 ? Math.Round(late, 1) : Math.Round(late))} ms"), Anchor.End);
     }
 
     /// <summary>Where the axis may begin, end and have lines, from a microsecond to an hour.</summary>

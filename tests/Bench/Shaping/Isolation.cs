@@ -23,17 +23,32 @@ internal enum Bottleneck
 /// <param name="Bottleneck">Where the queue is.</param>
 /// <param name="Other">Whether the thin flow is another container's than the bulk flows.</param>
 /// <param name="Idle">Milliseconds without bulk flows.</param>
-/// <param name="Loaded">Milliseconds beside them.</param>
-/// <param name="Lost">Requests that were not answered, of those beside bulk flows.</param>
-/// <param name="Disturbed">Requests that were answered, but the guest stood still meanwhile: they are left out.</param>
-/// <param name="Sent">Requests beside bulk flows.</param>
+/// <param name="Rounds">What each round gave, beside bulk flows.</param>
+internal sealed record IsolationRow(string Contestant, Bottleneck Bottleneck, bool Other, double[] Idle, List<IsolationRound> Rounds)
+{
+    public double Goodput => Sample.Median(Rounds.Select(round => round.Goodput));
+
+    public double Max => Rounds.Max(round => round.Trips.Milliseconds.Max());
+
+    /// <summary>The median over the rounds, so that one in which the machine was busy with something else does not decide.</summary>
+    public double Percentile(double percent) => Sample.Median(Rounds.Select(round => round.Percentile(percent)));
+
+    /// <summary>The median over the rounds of how this did beside another in the same round.</summary>
+    public double Ratio(IsolationRow other, Func<IsolationRound, double> value) =>
+        Sample.Median(Rounds.Zip(other.Rounds, (mine, others) => value(mine) / value(others)));
+}
+
+/// <summary>One round of it.</summary>
+/// <param name="Trips">The thin flow's.</param>
 /// <param name="Goodput">Mbit/s of payload that the bulk flows carried meanwhile.</param>
-internal sealed record IsolationRow(
-    string Contestant, Bottleneck Bottleneck, bool Other, double[] Idle, double[] Loaded, int Lost, int Disturbed, int Sent, double Goodput);
+internal sealed record IsolationRound(RoundTrips Trips, double Goodput)
+{
+    public double Percentile(double percent) => new Sample(Trips.Milliseconds).Percentile(percent);
+}
 
 /// <summary>
 /// Whether a container's bulk flows delay its own thin flow, and those of others. Needs fq_codel, and so runs on a kernel that has it.
-/// Each contestant gets a host of its own, one after the other.
+/// Each contestant has a host of its own; they take turns, so that whatever else the machine does hits all of them.
 /// </summary>
 internal sealed class Isolation(bool quick)
 {
@@ -62,68 +77,56 @@ internal sealed class Isolation(bool quick)
     private const int SliceSize = 64;
     private const int FirstPort = 31000;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(PaceMilliseconds);
-    private static readonly TimeSpan Warm = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(500);
 
     public IReadOnlyList<IsolationRow> Run()
     {
-        List<IsolationRow> rows = [];
-        foreach (Bottleneck bottleneck in Enum.GetValues<Bottleneck>())
+        List<Host> hosts = [];
+        try
         {
-            rows.AddRange(Measure(Own, bottleneck, OwnPlugin));
-            if (bottleneck != Bottleneck.Ingress)
+            foreach (Bottleneck bottleneck in Enum.GetValues<Bottleneck>())
             {
-                JsonNode parent = bottleneck == Bottleneck.Master ? "1:10" : "root";
-                rows.AddRange(Measure(
-                    Unique,
-                    bottleneck,
-                    topology => OwnPlugin(topology, ("egressUniqueFlowPerContainer", true), ("egressFlowClassifierParent", parent))));
+                foreach ((string name, Func<Topology, PluginChain> plugin) in Places(bottleneck))
+                {
+                    Progress.Say($"  {bottleneck}: {name}");
+                    hosts.Add(new Host(name, bottleneck, plugin));
+                }
             }
 
-            rows.AddRange(Measure(Reference, bottleneck, topology => ReferencePlugin(topology, EqualBurst)));
-            if (bottleneck == Bottleneck.Egress)
+            List<IsolationRow>[] rows = [.. hosts.Select(host => host.Rest(quick ? 50 : 150))];
+            int rounds = quick ? 1 : 3;
+            for (int round = 0; round < rounds; round++)
             {
-                rows.AddRange(Measure(Generous, bottleneck, topology => ReferencePlugin(topology, KubernetesBurst)));
+                for (int i = 0; i < hosts.Count; i++)
+                {
+                    hosts[i].Load(rows[i], quick ? 150 : 200);
+                }
+
+                Progress.Say($"  round {round + 1}/{rounds}");
             }
-        }
 
-        return rows;
+            return [.. rows.SelectMany(of => of)];
+        }
+        finally
+        {
+            hosts.ForEach(host => host.Dispose());
+        }
     }
 
-    private List<IsolationRow> Measure(string name, Bottleneck bottleneck, Func<Topology, PluginChain> prepare)
+    private static IEnumerable<(string Name, Func<Topology, PluginChain> Plugin)> Places(Bottleneck bottleneck)
     {
-        Progress.Say($"  {bottleneck}: {name}");
-        using Topology topology = new();
-        if (bottleneck == Bottleneck.Master)
+        yield return (Own, OwnPlugin);
+        if (bottleneck != Bottleneck.Ingress)
         {
-            string master = topology.Options.Master;
-            topology.Host.TcBatch(
-                $"qdisc add dev {master} root handle 1: htb default 10",
-                $"class add dev {master} parent 1: classid 1:10 htb rate {MasterMegabits}mbit burst 50kb cburst 50kb quantum 1514");
+            string parent = bottleneck == Bottleneck.Master ? "1:10" : "root";
+            yield return (Unique, topology => OwnPlugin(topology, ("egressUniqueFlowPerContainer", true), ("egressFlowClassifierParent", parent)));
         }
 
-        PluginChain plugin = prepare(topology);
-        Namespace[] containers = [.. Enumerable.Range(0, bottleneck == Bottleneck.Master ? 2 : 1).Select(number =>
+        yield return (Reference, topology => ReferencePlugin(topology, EqualBurst));
+        if (bottleneck == Bottleneck.Egress)
         {
-            Namespace container = topology.AddContainerNamespace();
-            plugin.Add(number, container);
-            return container;
-        })];
-        RoundTrips[] idle = Talk(topology, containers, quick ? 50 : 150);
-        using BulkFlows bulk = new(topology, containers[0], bottleneck == Bottleneck.Ingress ? Direction.Ingress : Direction.Egress, BulkCount);
-        Thread.Sleep(Warm);
-        int count = quick ? 200 : 500;
-        (long begin, long received) = (Stopwatch.GetTimestamp(), bulk.Received);
-        RoundTrips[] loaded = Talk(topology, containers, count);
-        double goodput = (bulk.Received - received) * 8 / Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
-        return [.. containers.Select((_, i) => new IsolationRow(
-            name, bottleneck, i > 0, idle[i].Milliseconds, loaded[i].Milliseconds, loaded[i].Lost, loaded[i].Disturbed, count, goodput))];
-    }
-
-    private static RoundTrips[] Talk(Topology topology, Namespace[] containers, int count)
-    {
-        using Heartbeat heartbeat = new();
-        ThinFlow[] flows = [.. containers.Select(container => ThinFlow.Start(topology, container, count, Pace))];
-        return [.. flows.Select(flow => flow.Finish(heartbeat))];
+            yield return (Generous, topology => ReferencePlugin(topology, KubernetesBurst));
+        }
     }
 
     private static PluginChain OwnPlugin(Topology topology) => OwnPlugin(topology, []);
@@ -136,5 +139,73 @@ internal sealed class Isolation(bool quick)
         // Its containers have addresses of their own, which the outside must know the way to.
         topology.Out.Ip($"route add {Contestants.PtpSubnet} via {topology.HostAddress}");
         return Contestants.LimitedPtp(topology, Megabits * 1_000_000L, burst);
+    }
+
+    /// <summary>One contestant's host, with a container that gets the load and, where it is about others, a second one.</summary>
+    private sealed class Host : IDisposable
+    {
+        private readonly string _name;
+        private readonly Bottleneck _bottleneck;
+        private readonly Topology _topology = new();
+        private readonly Namespace[] _containers;
+
+        public Host(string name, Bottleneck bottleneck, Func<Topology, PluginChain> prepare)
+        {
+            (_name, _bottleneck) = (name, bottleneck);
+            if (bottleneck == Bottleneck.Master)
+            {
+                string master = _topology.Options.Master;
+                _topology.Host.TcBatch(
+                    $"qdisc add dev {master} root handle 1: htb default 10",
+                    $"class add dev {master} parent 1: classid 1:10 htb rate {MasterMegabits}mbit burst 50kb cburst 50kb quantum 1514");
+            }
+
+            PluginChain plugin = prepare(_topology);
+            _containers = [.. Enumerable.Range(0, bottleneck == Bottleneck.Master ? 2 : 1).Select(_ => _topology.AddContainerNamespace())];
+            for (int i = 0; i < _containers.Length; i++)
+            {
+                plugin.Add(i, _containers[i]);
+            }
+        }
+
+        /// <summary>Rows without a round yet: round trips without any load.</summary>
+        public List<IsolationRow> Rest(int count) =>
+            [.. Talk(count).Select((trips, i) => new IsolationRow(_name, _bottleneck, i > 0, trips.Milliseconds, []))];
+
+        /// <summary>Adds a round to each row.</summary>
+        public void Load(List<IsolationRow> rows, int count)
+        {
+            using BulkFlows bulk = new(_topology, _containers[0], _bottleneck == Bottleneck.Ingress ? Direction.Ingress : Direction.Egress, BulkCount);
+
+            // The slow start, and then for as long as a burst that was saved up lets more pass than the limit.
+            double goodput = Meter(bulk, () => Thread.Sleep(Moment));
+            for (int i = 0; i < 20 && (i == 0 || goodput > Megabits); i++)
+            {
+                goodput = Meter(bulk, () => Thread.Sleep(Moment));
+            }
+
+            RoundTrips[] trips = [];
+            goodput = Meter(bulk, () => trips = Talk(count));
+            for (int i = 0; i < rows.Count; i++)
+            {
+                rows[i].Rounds.Add(new IsolationRound(trips[i], goodput));
+            }
+        }
+
+        public void Dispose() => _topology.Dispose();
+
+        private static double Meter(BulkFlows bulk, Action action)
+        {
+            (long begin, long received) = (Stopwatch.GetTimestamp(), bulk.Received);
+            action();
+            return (bulk.Received - received) * 8 / Stopwatch.GetElapsedTime(begin).TotalMicroseconds;
+        }
+
+        private RoundTrips[] Talk(int count)
+        {
+            using Heartbeat heartbeat = new();
+            ThinFlow[] flows = [.. _containers.Select(container => ThinFlow.Start(_topology, container, count, Pace))];
+            return [.. flows.Select(flow => flow.Finish(heartbeat))];
+        }
     }
 }

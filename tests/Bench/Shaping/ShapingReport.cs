@@ -32,14 +32,15 @@ internal sealed partial class Report
             $"Does it isolate? Round trips of a thin flow beside {Isolation.BulkCount} bulk flows of a container limited to {Isolation.Megabits} Mbit/s, ms",
             ["", "queue at", "thin flow of", "idle p50", "idle p99", "p50", "p90", "p99", "max", "lost", "disturbed", "bulk goodput, Mbit/s"],
             [
-                .. result.Rows.Select(r => (Row: r, Idle: new Sample(r.Idle), Loaded: new Sample(r.Loaded))).Select(r => (string[])
+                .. result.Rows.Select(r => (string[])
                 [
-                    r.Row.Contestant, Place(r.Row.Bottleneck), r.Row.Other ? "another container" : "the same", Number(r.Idle.P50), Number(r.Idle.P99), .. Percentiles(r.Loaded),
-                    Number(r.Loaded.Percentile(100)), Part(r.Row.Lost, r.Row.Sent), Part(r.Row.Disturbed, r.Row.Sent), Rate(r.Row.Goodput),
+                    r.Contestant, Place(r.Bottleneck), r.Other ? "another container" : "the same", Number(new Sample(r.Idle).P50), Number(new Sample(r.Idle).P99),
+                    .. new[] { 50, 90, 99 }.Select(percent => Number(r.Percentile(percent))), Number(r.Max),
+                    Part(r, trips => trips.Lost), Part(r, trips => trips.Disturbed), Rate(r.Goodput),
                 ]),
             ]);
         Note(
-            "In user-mode Linux: one slow processor and a scheduler clock of 10 ms; the shapers' timers are exact. The thin flow's threads go ahead of the bulk flows', so "
+            $"{result.Rows[0].Rounds.Count} rounds, hosts in turns, medians over the rounds. In user-mode Linux: one slow processor and a scheduler clock of 10 ms; the shapers' timers are exact. The thin flow's threads go ahead of the bulk flows', so "
             + "that they wait for the queue rather than for the processor. Disturbed are those that were on their way while the guest as a whole stood still for 8 ms or more, "
             + $"because the machine had other things to do. A request of 64 bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost or disturbed is in no percentile. The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms; its burst "
             + "is this project's own, 10 ms of the rate, and in one row what kubelet gave with every limit, 2^31-1 bits: these pass without a limit (here before the measurement), "
@@ -69,14 +70,15 @@ internal sealed partial class Report
                          result.Row(Isolation.Reference, Bottleneck.Master, other: true)),
                  })
         {
-            _aims.Add(Aim.AtMost($"thin flow, {what}: p99 beside bandwidth plugin's", Fifth, new Sample(own.Loaded).P99 / new Sample(peer.Loaded).P99));
-            _aims.Add(Aim.AtLeast($"bulk flows, {what}: goodput beside bandwidth plugin's", Below, own.Goodput / peer.Goodput));
+            _aims.Add(Aim.AtMost($"thin flow, {what}: p99 beside bandwidth plugin's", Fifth, own.Ratio(peer, round => round.Percentile(99))));
+            _aims.Add(Aim.AtLeast($"bulk flows, {what}: goodput beside bandwidth plugin's", Below, own.Ratio(peer, round => round.Goodput)));
         }
     }
 
     private static string Name(Direction direction) => direction == Direction.Egress ? "egress" : "ingress";
 
-    private static string Part(int part, int whole) => Percent((double)part / whole);
+    private static string Part(IsolationRow row, Func<RoundTrips, int> part) =>
+        Percent((double)row.Rounds.Sum(round => part(round.Trips)) / row.Rounds.Sum(round => round.Trips.Sent));
 
     private static string Flows(int count) => count == 1 ? "1 flow" : $"{count} flows";
 
@@ -96,11 +98,13 @@ internal sealed partial class Report
         ["contestant"] = r.Contestant,
         ["bottleneck"] = r.Bottleneck.ToString(),
         ["otherContainer"] = r.Other,
-        ["goodput"] = Math.Round(r.Goodput, 3),
-        ["sent"] = r.Sent,
-        ["lost"] = r.Lost,
-        ["disturbed"] = r.Disturbed,
         ["idle"] = Json(new Sample(r.Idle)),
-        ["loaded"] = Json(new Sample(r.Loaded)),
+        ["rounds"] = new JsonArray([.. r.Rounds.Select(round => (JsonNode)new JsonObject
+        {
+            ["goodput"] = Math.Round(round.Goodput, 3),
+            ["lost"] = round.Trips.Lost,
+            ["disturbed"] = round.Trips.Disturbed,
+            ["loaded"] = Json(new Sample(round.Trips.Milliseconds)),
+        })]),
     })];
 }

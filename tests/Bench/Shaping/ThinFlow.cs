@@ -10,8 +10,11 @@ namespace CniIsolator.Bench.Shaping;
 /// <summary>Round trips of a thin flow.</summary>
 /// <param name="Milliseconds">Of each request that was answered while the machine went on.</param>
 /// <param name="Lost">Requests that were not answered.</param>
-/// <param name="Disturbed">Requests that were on their way while the machine stood still.</param>
-internal sealed record RoundTrips(double[] Milliseconds, int Lost, int Disturbed);
+/// <param name="Disturbed">Requests that were answered, but after a moment at which the machine stood still.</param>
+internal sealed record RoundTrips(double[] Milliseconds, int Lost, int Disturbed)
+{
+    public int Sent => Milliseconds.Length + Lost + Disturbed;
+}
 
 /// <summary>
 /// Small UDP datagrams to the outside and back at a fixed pace, whether or not earlier ones have come back: a slow answer delays no later
