@@ -50,7 +50,7 @@ internal static class RoundTripPlot
         double y = Top;
         foreach ((Bottleneck bottleneck, bool other, string head) in Groups)
         {
-            svg.Rectangle(0, y, Width, HeadHeight - 6, "paper");
+            svg.Rectangle(0, y - 1, Width, HeadHeight - 5, "paper");
             svg.Text(20, y + HeadHeight - 13, head, bold: true);
             y += HeadHeight;
             foreach (IsolationRow row in rows.Where(r => r.Bottleneck == bottleneck && r.Other == other))

@@ -30,11 +30,13 @@ internal sealed class Svg(int width, int height)
     /// <summary>Blue, orange, green and purple of the palette of Okabe and Ito; the blue is lighter on dark.</summary>
     private const string Style = """
         svg { font-family: system-ui, "DejaVu Sans", sans-serif; font-size: 13px; }
-        .paper { fill: #ffffff; } .text { fill: #1a1a1a; } .weak { fill: #595959; } .line { stroke: #595959; } .grid { stroke: #dedede; } .band { fill: #009e73; fill-opacity: 0.15; }
+        .paper { fill: #ffffff; } .text { fill: #1a1a1a; } .weak { fill: #595959; } .line { stroke: #595959; } .grid { stroke: #dedede; }
+        .band { fill: #009e73; fill-opacity: 0.15; }
         .c0 { fill: #0072b2; stroke: #0072b2; } .c1 { fill: #d55e00; stroke: #d55e00; } .c2 { fill: #009e73; stroke: #009e73; } .c3 { fill: #a2528c; stroke: #a2528c; }
-        .key { fill: #595959; stroke: #595959; } .edged { paint-order: stroke; stroke: #ffffff; stroke-width: 3; } .hollow { fill: none; stroke-width: 2; }
+        .key { fill: #595959; stroke: #595959; } .edged { paint-order: stroke; stroke: #ffffff; stroke-width: 1.5; } .hollow { fill: none; stroke-width: 2; }
         @media (prefers-color-scheme: dark) {
-          .paper { fill: #161b22; } .text { fill: #e8e8e8; } .weak { fill: #b0b0b0; } .line { stroke: #b0b0b0; } .grid { stroke: #3a3f46; } .band { fill-opacity: 0.3; }
+          .paper { fill: #161b22; } .text { fill: #e8e8e8; } .weak { fill: #b0b0b0; } .line { stroke: #b0b0b0; } .grid { stroke: #3a3f46; }
+          .band { fill-opacity: 0.3; }
           .c0 { fill: #56b4e9; stroke: #56b4e9; } .c1 { fill: #e69f00; stroke: #e69f00; } .c2 { fill: #2bc79a; stroke: #2bc79a; } .c3 { fill: #dd9cc4; stroke: #dd9cc4; }
           .key { fill: #b0b0b0; stroke: #b0b0b0; } .edged { stroke: #161b22; } .hollow { fill: none; }
         }
@@ -46,8 +48,11 @@ internal sealed class Svg(int width, int height)
 
     public int Height => height;
 
-    public void Text(double x, double y, string text, Anchor anchor = Anchor.Start, string style = "text", int size = 13, bool bold = false) =>
-        Append($"<text x=\"{x:0.#}\" y=\"{y:0.#}\" class=\"{style}\" font-size=\"{size}\"{(bold ? " font-weight=\"bold\"" : "")} text-anchor=\"{Name(anchor)}\">{SecurityElement.Escape(text)}</text>");
+    public void Text(double x, double y, string text, Anchor anchor = Anchor.Start, string style = "text", int size = 13, bool bold = false)
+    {
+        string look = $"class=\"{style}\" font-size=\"{size}\" font-weight=\"{(bold ? "bold" : "normal")}\"";
+        Append($"<text x=\"{x:0.#}\" y=\"{y:0.#}\" {look} text-anchor=\"{Name(anchor)}\">{SecurityElement.Escape(text)}</text>");
+    }
 
     /// <summary>A text that reads upwards, centred on its point.</summary>
     public void Upwards(double x, double y, string text) =>

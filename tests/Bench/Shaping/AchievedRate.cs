@@ -61,7 +61,7 @@ internal static class AchievedRate
         {
             (true, false) => (3, 10),
             (true, true) => (2, 4),
-            (false, false) => (1, 3),
+            (false, false) => (1, 2),
             (false, true) => (0.5, 1),
         };
         Thread.Sleep(TimeSpan.FromSeconds(warm));
