@@ -28,14 +28,17 @@ internal sealed record IsolationRow(string Contestant, Bottleneck Bottleneck, bo
 {
     public double Goodput => Sample.Median(Rounds.Select(round => round.Goodput));
 
-    public double Max => Rounds.Max(round => round.Trips.Milliseconds.Max());
+    public double Max => Counted.Max(round => round.Trips.Milliseconds.Max());
+
+    /// <summary>Without those in which the guest never went on for long enough.</summary>
+    private IEnumerable<IsolationRound> Counted => Rounds.Where(round => round.Trips.Milliseconds.Length > 0);
 
     /// <summary>The median over the rounds, so that one in which the machine was busy with something else does not decide.</summary>
-    public double Percentile(double percent) => Sample.Median(Rounds.Select(round => round.Percentile(percent)));
+    public double Percentile(double percent) => Sample.Median(Counted.Select(round => round.Percentile(percent)));
 
     /// <summary>The median over the rounds of how this did beside another in the same round.</summary>
     public double Ratio(IsolationRow other, Func<IsolationRound, double> value) =>
-        Sample.Median(Rounds.Zip(other.Rounds, (mine, others) => value(mine) / value(others)));
+        Sample.Median(Rounds.Zip(other.Rounds, (mine, others) => value(mine) / value(others)).Where(double.IsFinite));
 }
 
 /// <summary>One round of it.</summary>

@@ -40,18 +40,18 @@ internal sealed partial class Report
                 ]),
             ]);
         Note(
-            $"{result.Rows[0].Rounds.Count} rounds, hosts in turns, medians over the rounds. In user-mode Linux: one slow processor and a scheduler clock of 10 ms; the shapers' "
-            + "timers are exact. The thin flow's threads go ahead of the bulk flows', so that they wait for the queue rather than for the processor. Disturbed are requests that "
-            + "were on their way while the guest as a whole stood still for 8 ms or more, because the machine had other things to do.");
+            $"{result.Rows[0].Rounds.Count} rounds, hosts in turns, medians over the rounds. In user-mode Linux: one slow processor and a scheduler clock of 10 ms; the "
+            + "shapers' timers are exact. The thin flow's threads go ahead of the bulk flows', so that they wait for the queue rather than for the processor. Disturbed are "
+            + "requests that were on their way while the guest as a whole stood still for 8 ms or more, because the machine had other things to do.");
         Note(
-            $"A request of 64 bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost or disturbed is in no percentile. fq_codel finds a flow's queue by a hash: among "
-            + $"its 1024 the thin flow shares one with one of {Isolation.BulkCount} bulk flows by a chance of 3 %, and is then served and dropped as that one is.");
+            $"A request of 64 bytes every {Isolation.PaceMilliseconds} ms by UDP; what was lost or disturbed is in no percentile. fq_codel finds a flow's queue by a hash: "
+            + $"among its 1024 the thin flow shares one with one of {Isolation.BulkCount} bulk flows by a chance of 3 %, and is then served and dropped as that one is.");
         Note(
-            $"The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms and a burst. That is this project's own, 10 ms of the rate, and in one row what "
-            + "kubelet gave with every limit, 2^31-1 bits: these pass without a limit (here before the measurement), and as many may queue from then on.");
+            $"The {Isolation.Reference}: ptp + host-local + bandwidth, whose queue holds 25 ms and a burst. That is this project's own, 10 ms of the rate, and in one row "
+            + "what kubelet gave with every limit, 2^31-1 bits: these pass without a limit (here before the measurement), and as many may queue from then on.");
         Note(
-            $"At the master: an operator's htb class of {Isolation.MasterMegabits} Mbit/s, which has htb's plain queue, or, with unique flows, an fq_codel with a queue for each "
-            + "container, which a container's own flows share.");
+            $"At the master: an operator's htb class of {Isolation.MasterMegabits} Mbit/s, which has htb's plain queue, or, with unique flows, an fq_codel with a queue "
+            + "for each container, which a container's own flows share.");
         Plot("round-trips", "Round trips of a thin flow beside bulk flows, in milliseconds", RoundTripPlot.Draw(result.Rows));
         _json["shaping"] = new JsonObject { ["rates"] = AchievedRate.Json(result.Rates), ["isolation"] = Json(result.Rows) };
         Judge(result);
