@@ -6,9 +6,9 @@ namespace CniIsolator.Bench;
 internal sealed record Options
 {
     public const string Usage = """
-        usage: bench [--quick] [--only control|data] [--containers N] [--rounds N]
+        usage: bench [--quick] [--only control|data|shaping] [--containers N] [--rounds N]
           --quick         a fifth of the repetitions, for a first look
-          --only PART     the control path (ADD and DEL) or the data path alone
+          --only PART     control path (ADD and DEL), data path or bandwidth limits alone
           --containers N  containers of each contestant on the control path, default 60
           --rounds N      rounds of the data path, default 15
         """;
@@ -18,6 +18,8 @@ internal sealed record Options
     public bool Control { get; init; } = true;
 
     public bool Data { get; init; } = true;
+
+    public bool Shaping { get; init; } = true;
 
     /// <summary>Containers of each contestant on the control path.</summary>
     public int Containers { get; init; } = 60;
@@ -43,8 +45,8 @@ internal sealed record Options
                 case "--quick":
                     options = options with { Quick = true, Containers = 12, ManyContainers = 60, Rounds = 3, FullHost = 100 };
                     break;
-                case "--only" when value is "control" or "data":
-                    options = options with { Control = value == "control", Data = value == "data" };
+                case "--only" when value is "control" or "data" or "shaping":
+                    options = options with { Control = value == "control", Data = value == "data", Shaping = value == "shaping" };
                     i++;
                     break;
                 case "--containers" when Number(value, 1, 300) is { } count:

@@ -1,6 +1,12 @@
 using CniIsolator.Bench;
 using CniIsolator.Bench.Control;
+using CniIsolator.Bench.Shaping;
 using CniIsolator.Bench.Traffic;
+
+if (Guest.IsInside(args))
+{
+    return 0;
+}
 
 if (Options.Parse(args) is not { } options)
 {
@@ -17,6 +23,11 @@ if (options.Control)
 if (options.Data)
 {
     report.Add(DataBench.Run(options));
+}
+
+if (options.Shaping)
+{
+    report.Add(ShapingBench.Run(options));
 }
 
 report.Finish();

@@ -8,10 +8,11 @@ using CniIsolator.Testbed;
 namespace CniIsolator.Bench;
 
 /// <summary>Turns results into tables for people and JSON for programs.</summary>
-internal sealed class Report
+internal sealed partial class Report
 {
     private readonly StringBuilder _text = new();
     private readonly List<Aim> _aims = [];
+    private readonly Dictionary<string, string> _plots = [];
     private readonly JsonObject _json = new() { ["processors"] = Environment.ProcessorCount, ["kernel"] = Kernel() };
 
     /// <summary>The tables as Markdown.</summary>
@@ -79,12 +80,17 @@ internal sealed class Report
             (JsonNode)new JsonObject { ["what"] = a.What, ["wanted"] = a.Wanted, ["measured"] = a.Measured, ["met"] = a.Met })]);
     }
 
-    /// <summary>Writes both files, and returns their directory.</summary>
+    /// <summary>Writes the report, as Markdown and as JSON, and its plots, and returns their directory.</summary>
     public string Save()
     {
         string directory = Path.Combine(Repository.Root, "artifacts", "bench");
         Directory.CreateDirectory(directory);
         File.WriteAllText(Path.Combine(directory, "report.md"), $"# Benchmark\n\nKernel {Kernel()}, {Environment.ProcessorCount} processors.\n\n{Markdown}");
+        foreach ((string file, string drawing) in _plots)
+        {
+            File.WriteAllText(Path.Combine(directory, file), drawing);
+        }
+
         File.WriteAllText(Path.Combine(directory, "report.json"), _json.ToJsonString(new() { WriteIndented = true }) + "\n");
         return directory;
     }
@@ -137,6 +143,13 @@ internal sealed class Report
     private void Row(IEnumerable<string> cells) => _text.Append("| ").AppendJoin(" | ", cells).Append(" |\n");
 
     private void Note(string text) => _text.Append(text).Append("\n\n");
+
+    /// <summary>A drawing that is saved beside the report.</summary>
+    private void Plot(string name, string title, string drawing)
+    {
+        _plots[name + ".svg"] = drawing;
+        _text.Append(CultureInfo.InvariantCulture, $"![{title}]({name}.svg)\n\n");
+    }
 
     private static string[] Percentiles(Sample sample) => [Number(sample.P50), Number(sample.P90), Number(sample.P99)];
 

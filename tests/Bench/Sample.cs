@@ -5,6 +5,12 @@ internal sealed class Sample
 {
     private readonly List<double> _values = [];
 
+    public Sample()
+    {
+    }
+
+    public Sample(IEnumerable<double> values) => _values.AddRange(values);
+
     public int Count => _values.Count;
 
     public double P50 => Percentile(50);

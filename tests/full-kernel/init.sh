@@ -40,7 +40,7 @@ ln -s /usr/lib/uml/modules /run/modules/lib/modules
 printf '#!/bin/sh\nexec modprobe -d /run/modules "$@"\n' >/run/modules/modprobe
 chmod 755 /run/modules/modprobe
 echo /run/modules/modprobe >/proc/sys/kernel/modprobe
-/run/modules/modprobe -a veth dummy ifb sch_ingress sch_htb sch_tbf sch_prio sch_fq_codel sch_netem cls_u32 cls_bpf cls_basic act_mirred act_gact
+/run/modules/modprobe -a ipv6 veth dummy ifb sch_ingress sch_htb sch_tbf sch_prio sch_fq_codel sch_netem cls_u32 cls_bpf cls_basic act_mirred act_gact
 
 ip link set lo up
 export HOME=/tmp/home LANG=C.UTF-8 TERM=dumb DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1

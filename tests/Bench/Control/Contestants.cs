@@ -13,6 +13,9 @@ internal static class Contestants
     /// <summary>Where Debian installs the reference plugins.</summary>
     public const string PeerDirectory = "/usr/lib/cni";
 
+    /// <summary>Addresses of the reference plugins' containers.</summary>
+    public const string PtpSubnet = "10.99.0.0/16";
+
     private const int PortsPerContainer = 3;
     private const int FirstPort = 31000;
 
@@ -35,18 +38,42 @@ internal static class Contestants
         [
             PtpConfiguration(topology),
             new JsonObject { ["type"] = "portmap", ["runtimeConfig"] = new JsonObject { ["portMappings"] = Mappings(Ports(number)) } },
-            new JsonObject
-            {
-                ["type"] = "bandwidth",
-                ["runtimeConfig"] = new JsonObject
-                {
-                    ["bandwidth"] = new JsonObject
-                    {
-                        ["ingressRate"] = 1_000_000_000, ["ingressBurst"] = 8_000_000, ["egressRate"] = 1_000_000_000, ["egressBurst"] = 8_000_000,
-                    },
-                },
-            },
+            Bandwidth(1_000_000_000, 8_000_000),
         ]);
+
+    /// <summary>This project's plugin, one fixed port for each container, and the same limit both ways.</summary>
+    /// <param name="topology">The host.</param>
+    /// <param name="slice">Ephemeral ports of each container.</param>
+    /// <param name="bytesPerSecond">The limit.</param>
+    /// <param name="port">The fixed port of a container, by its number.</param>
+    /// <param name="keys">Further keys.</param>
+    public static PluginChain Limited(
+        Topology topology, int slice, long bytesPerSecond, Func<int, int> port, params (string Key, JsonNode Value)[] keys) => new(
+        Own,
+        topology,
+        Path.GetDirectoryName(Testbed.Plugin.DefaultBinary)!,
+        number =>
+        {
+            JsonObject configuration = OwnConfiguration(topology, slice, port(number));
+            configuration["egressRateLimitPerContainer"] = bytesPerSecond;
+            configuration["ingressRateLimitPerContainer"] = bytesPerSecond;
+            foreach ((string key, JsonNode value) in keys)
+            {
+                configuration[key] = value.DeepClone();
+            }
+
+            return [configuration];
+        });
+
+    /// <summary>The reference plugins with one limit both ways, and without ports.</summary>
+    /// <param name="topology">The host.</param>
+    /// <param name="bitsPerSecond">The limit.</param>
+    /// <param name="burstBits">What may leave at once.</param>
+    public static PluginChain LimitedPtp(Topology topology, long bitsPerSecond, long burstBits) => new(
+        "ptp + host-local, bandwidth",
+        topology,
+        PeerDirectory,
+        _ => [PtpConfiguration(topology), Bandwidth(bitsPerSecond, burstBits)]);
 
     /// <summary>A configuration of this project's plugin whose state lives with the topology.</summary>
     public static JsonObject OwnConfiguration(Topology topology, int slice, params int[] ports)
@@ -62,6 +89,18 @@ internal static class Contestants
     private static JsonArray Mappings(IEnumerable<int> ports) => [.. ports.Select(port =>
         (JsonNode)new JsonObject { ["hostPort"] = port, ["containerPort"] = port, ["protocol"] = "tcp" })];
 
+    private static JsonObject Bandwidth(long bitsPerSecond, long burstBits) => new()
+    {
+        ["type"] = "bandwidth",
+        ["runtimeConfig"] = new JsonObject
+        {
+            ["bandwidth"] = new JsonObject
+            {
+                ["ingressRate"] = bitsPerSecond, ["ingressBurst"] = burstBits, ["egressRate"] = bitsPerSecond, ["egressBurst"] = burstBits,
+            },
+        },
+    };
+
     private static JsonObject PtpConfiguration(Topology topology) => new()
     {
         ["type"] = "ptp",
@@ -69,7 +108,7 @@ internal static class Contestants
         ["ipam"] = new JsonObject
         {
             ["type"] = "host-local",
-            ["subnet"] = "10.99.0.0/16",
+            ["subnet"] = PtpSubnet,
             ["dataDir"] = Path.Combine(topology.StateDirectory, "host-local"),
             ["routes"] = new JsonArray(new JsonObject { ["dst"] = "0.0.0.0/0" }),
         },
