@@ -68,8 +68,9 @@ internal sealed record HostFacts(
     /// <exception cref="CniException">7: a limit that follows from the link's speed, which nobody tells.</exception>
     public RateLimits ReadLimits(NetworkConfiguration configuration)
     {
-        var speed = configuration.Egress.IsLimited || configuration.Ingress.IsLimited ? LinkSettings.ReadSpeed(Master.Name) / 8 : null;
-        return RateLimits.From(configuration, speed, Processors.Online, Shaper.FrameSize((int)Master.Mtu));
+        return configuration.Egress.IsLimited || configuration.Ingress.IsLimited
+            ? RateLimits.From(configuration, LinkSettings.ReadSpeed(Master.Name) / 8, Processors.Online, Shaper.FrameSize((int)Master.Mtu))
+            : new RateLimits(null, null, []);
     }
 
     private static PortRange ReadEphemeralRange()
