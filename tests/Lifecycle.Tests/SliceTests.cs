@@ -126,6 +126,25 @@ public sealed class SliceTests
     }
 
     [Fact]
+    public async Task A_host_whose_only_container_died_is_set_up_anew_by_the_ADD_that_clears_it_away()
+    {
+        using Bed bed = new();
+        Kill(bed, bed.Added("dead", 31005), "dead");
+        Namespace next = bed.Added("next", 31005);
+        bed.Plugin.Check(next, "next").Require();
+
+        // From the host by way of its loopback, whose MAC has to be the master's again.
+        using (EchoServer server = EchoServer.Start(next, Transport.Tcp, IPAddress.Any, 31005))
+        {
+            ProbeResult result = await Probe.RunAsync(bed.Host, Transport.Tcp, new IPEndPoint(bed.Net.HostAddress, 31005));
+            Assert.True(result.Ok, result.ToString());
+        }
+
+        bed.Plugin.Del(next, "next").Require();
+        bed.AssertClean();
+    }
+
+    [Fact]
     public void Two_networks_of_one_master_share_one_port_space()
     {
         using Bed bed = new();

@@ -109,6 +109,32 @@ public sealed class UniqueFlowTests
     }
 
     [Fact]
+    public void All_flows_are_at_one_place_until_the_last_container_with_one_has_gone()
+    {
+        using Site site = new(
+            config => Unique(config).With("egressFlowClassifierParent", "1:10"),
+            host => host.TcBatch(
+                "qdisc add dev eth0 root handle 1: htb default 10",
+                "class add dev eth0 parent 1: classid 1:10 htb rate 1gbit",
+                "class add dev eth0 parent 1: classid 1:20 htb rate 1gbit"));
+        Container first = site.Add(31000);
+        NetworkConfig elsewhere = site.Plugin.Config.With("egressFlowClassifierParent", "1:20");
+        Namespace other = site.Topology.AddContainerNamespace();
+        PluginResult refused = site.Plugin.Add(other, "other", config: elsewhere);
+        Assert.Equal(7, refused.ErrorCode);
+        Assert.Contains("1:20", refused.ErrorMessage, StringComparison.Ordinal);
+        Assert.Contains("1:10", refused.ErrorMessage, StringComparison.Ordinal);
+
+        // No DEL comes for it.
+        first.Place.Dispose();
+        site.Plugin.Add(other, "other", config: elsewhere).Require();
+        Assert.Equal(["fq_codel 706d: 1:20", "htb 1: root"], TrafficControl.Qdiscs(site.Host, site.Master).Select(one => one.ToString()).Order(StringComparer.Ordinal));
+        Assert.Equal([HostFlow, CommonFlow, FirstFlow], Flows(site));
+        site.Plugin.Del(other, "other", config: elsewhere).Require();
+        site.AssertClean();
+    }
+
+    [Fact]
     public void Somebody_else_s_fq_codel_is_never_replaced()
     {
         using Site site = new(Unique, host => host.Tc("qdisc add dev eth0 root fq_codel limit 5000"));

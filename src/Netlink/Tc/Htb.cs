@@ -96,25 +96,10 @@ public static class Htb
             request,
             received =>
             {
-                var header = received.Structure<TcHeader>();
-                var kind = "";
-                ReadOnlySpan<byte> options = default;
-                foreach (var attribute in received.Attributes<TcHeader>())
+                var found = TcObject.Read(received);
+                if (found.Kind == "htb")
                 {
-                    switch ((TcAttribute)attribute.Type)
-                    {
-                        case TcAttribute.Kind:
-                            kind = attribute.AsString();
-                            break;
-                        case TcAttribute.Options:
-                            options = attribute.Value;
-                            break;
-                    }
-                }
-
-                if (kind == "htb")
-                {
-                    classes.Add(ParseClass(header, options));
+                    classes.Add(ParseClass(found.Header, found.Options));
                 }
             },
             classes.Clear);

@@ -87,30 +87,12 @@ public static class Qdiscs
 
     private static Qdisc Parse(ReceivedMessage received)
     {
-        var header = received.Structure<TcHeader>();
-        var kind = "";
-        var block = 0u;
-        ReadOnlySpan<byte> options = default;
-        foreach (var attribute in received.Attributes<TcHeader>())
+        var found = TcObject.Read(received);
+        var (header, kind) = (found.Header, found.Kind);
+        return new Qdisc(header.Index, kind, header.Handle, header.Parent, found.IngressBlock)
         {
-            switch ((TcAttribute)attribute.Type)
-            {
-                case TcAttribute.Kind:
-                    kind = attribute.AsString();
-                    break;
-                case TcAttribute.Options:
-                    options = attribute.Value;
-                    break;
-                case TcAttribute.IngressBlock:
-                    block = attribute.As<uint>();
-                    break;
-            }
-        }
-
-        return new Qdisc(header.Index, kind, header.Handle, header.Parent, block)
-        {
-            Htb = kind == "htb" ? Htb.ParseQdisc(new AttributeReader(options)) : null,
-            FqCodel = kind == "fq_codel" ? FqCodel.Parse(new AttributeReader(options)) : null,
+            Htb = kind == "htb" ? Htb.ParseQdisc(new AttributeReader(found.Options)) : null,
+            FqCodel = kind == "fq_codel" ? FqCodel.Parse(new AttributeReader(found.Options)) : null,
         };
     }
 }

@@ -113,22 +113,8 @@ public static class U32Filters
                 request,
                 received =>
                 {
-                    var kind = "";
-                    ReadOnlySpan<byte> options = default;
-                    foreach (var attribute in received.Attributes<TcHeader>())
-                    {
-                        switch ((TcAttribute)attribute.Type)
-                        {
-                            case TcAttribute.Kind:
-                                kind = attribute.AsString();
-                                break;
-                            case TcAttribute.Options:
-                                options = attribute.Value;
-                                break;
-                        }
-                    }
-
-                    handler(received.Structure<TcHeader>(), kind, options);
+                    var found = TcObject.Read(received);
+                    handler(found.Header, found.Kind, found.Options);
                 },
                 restart);
         }

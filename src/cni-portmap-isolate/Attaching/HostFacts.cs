@@ -14,10 +14,9 @@ namespace CniIsolator.Plugin.Attaching;
 /// <param name="Address">Its first global IPv4 address.</param>
 /// <param name="Gateway">Next hop of the default route through the master, if there is one.</param>
 /// <param name="HasDefaultRoute">Whether the host has a default route through the master.</param>
-/// <param name="LoopbackMac">What the host's loopback carries now.</param>
 /// <param name="EphemeralRange">The host's own ephemeral ports.</param>
 internal sealed record HostFacts(
-    Link Master, LinkAddress Address, InternetAddress? Gateway, bool HasDefaultRoute, MacAddress LoopbackMac, PortRange EphemeralRange)
+    Link Master, LinkAddress Address, InternetAddress? Gateway, bool HasDefaultRoute, PortRange EphemeralRange)
 {
     private const byte ScopeUniverse = 0; // RT_SCOPE_UNIVERSE
     private const byte ScopeHost = 254; // RT_SCOPE_HOST
@@ -59,10 +58,13 @@ internal sealed record HostFacts(
             ?? throw Unusable(master.Name, "the interface has no IPv4 address to share");
 
         var route = defaults.Find(r => r.OutputInterface == master.Index);
-        var loopback = Links.Find(host, FilterPlaces.Loopback)
-            ?? throw new CniException(CniErrorCode.KernelFeatureMissing, "the host has no loopback interface");
-        return new HostFacts(master, address, route?.Gateway, route is not null, loopback.Mac, ReadEphemeralRange());
+        return new HostFacts(master, address, route?.Gateway, route is not null, ReadEphemeralRange());
     }
+
+    /// <summary>What the host's loopback carries now: it changes with the first container and with the last one.</summary>
+    /// <exception cref="CniException">104: there is no loopback.</exception>
+    public static MacAddress ReadLoopbackMac(NetlinkConnection host) =>
+        (Links.Find(host, FilterPlaces.Loopback) ?? throw new CniException(CniErrorCode.KernelFeatureMissing, "the host has no loopback interface")).Mac;
 
     /// <summary>A container's limits on this host.</summary>
     /// <exception cref="CniException">7: a limit that follows from the link's speed, which nobody tells.</exception>

@@ -28,7 +28,7 @@ internal static class HostSide
         // Programs can be loaded on kernels that have no filter to put them into.
         var drops = drop is not null && !failures.Any(f => f.Index == last && f.Errno == Errno.NoEntry);
         failures = [.. failures.Where(f => f.Index != last || f.Errno != Errno.NoEntry)];
-        var entries = Entries(path).ToList();
+        List<U32Filter> entries = failures.Count == 0 ? [] : [.. Entries(path)];
         return new HostSideResult(
             failures,
             [.. failures.Where(f => f.Index >= firstEntry && f.Errno == Errno.Exists).Select(f => entries[f.Index - firstEntry].Handle)],

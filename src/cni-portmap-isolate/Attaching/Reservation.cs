@@ -122,9 +122,20 @@ internal sealed class Reservation(
             return FindDead(store) ?? throw Exhausted(space, size, unusable);
         }
 
-        if (NextFlow(store) is not { } flow)
+        if (FindFlowElsewhere(store) is { } elsewhere)
         {
-            return FindDead(store) ?? throw FlowsExhausted();
+            return session.Liveness.IsAliveAfterTeardown(elsewhere) ? throw FlowsElsewhere(store, elsewhere) : [elsewhere];
+        }
+
+        var flow = 0;
+        if (configuration.UniqueFlow)
+        {
+            if (FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost)) is not { } free)
+            {
+                return FindDead(store) ?? throw FlowsExhausted();
+            }
+
+            flow = free;
         }
 
         IsFirst = !store.Attachments.Any(
@@ -152,27 +163,16 @@ internal sealed class Reservation(
     private List<Attachment>? FindDead(StoreTransaction store) =>
         store.Attachments.Where(a => !session.Liveness.IsAliveAfterTeardown(a)).ToList() is { Count: > 0 } dead ? dead : null;
 
-    /// <summary>The container's queue on the master, 0 if it is to have none; null if all are in use.</summary>
-    /// <exception cref="CniException">7: the others' queues are below another parent.</exception>
-    private int? NextFlow(StoreTransaction store)
-    {
-        if (!configuration.UniqueFlow)
-        {
-            return 0;
-        }
+    /// <summary>A container whose queue on the master hangs at another place than this configuration names, or null.</summary>
+    private Attachment? FindFlowElsewhere(StoreTransaction store) =>
+        configuration.UniqueFlow && store.Host?.FlowParent is { } parent && parent != configuration.FlowClassifierParent.ToString()
+            ? store.Attachments.FirstOrDefault(a => a.Flow != 0 && session.IsOnThisHost(a))
+            : null;
 
-        if (store.Host?.FlowParent is { } parent
-            && parent != configuration.FlowClassifierParent.ToString()
-            && store.Attachments.Any(a => a.Flow != 0 && session.IsOnThisHost(a)))
-        {
-            throw ConfigurationKeys.Invalid(
-                ConfigurationKeys.EgressFlowClassifierParent,
-                configuration.FlowClassifierParent.ToString(),
-                $"is not where the flows of {facts.Master.Name} are: containers that live have theirs at {parent}");
-        }
-
-        return FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost));
-    }
+    private CniException FlowsElsewhere(StoreTransaction store, Attachment holder) => ConfigurationKeys.Invalid(
+        ConfigurationKeys.EgressFlowClassifierParent,
+        configuration.FlowClassifierParent.ToString(),
+        $"is not where the flows of {facts.Master.Name} are: {holder.Key} has its own at {store.Host?.FlowParent}");
 
     private CniException FlowsExhausted() => new(
         CniErrorCode.RolledBack,
@@ -182,7 +182,7 @@ internal sealed class Reservation(
     /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
     private bool IsStale(StoreTransaction store) =>
         !store.Attachments.Any(session.IsOnThisHost)
-        && facts.LoopbackMac != facts.Master.Mac;
+        && HostFacts.ReadLoopbackMac(session.Host) != facts.Master.Mac;
 
     private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot, int flow)
     {

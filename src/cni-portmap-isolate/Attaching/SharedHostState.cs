@@ -39,7 +39,7 @@ internal static class SharedHostState
         MasterIfIndex = facts.Master.Index,
         CreatedMasterQdisc = !HasFilterQdisc(host, facts.Master),
         CreatedLoopbackQdisc = !Qdiscs.List(host, FilterPlaces.Loopback).Exists(q => q.HoldsIngressFilters),
-        LoopbackMac = facts.LoopbackMac.ToString(),
+        LoopbackMac = HostFacts.ReadLoopbackMac(host).ToString(),
         Sysctls = new OrderedDictionary<string, string>(
             ((string[])[AcceptLocal, RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
     };
@@ -62,7 +62,7 @@ internal static class SharedHostState
         }
 
         var batch = new NetlinkBatch();
-        if (facts.LoopbackMac != facts.Master.Mac)
+        if (HostFacts.ReadLoopbackMac(host) != facts.Master.Mac)
         {
             // Frames that go from the loopback to a container keep their destination MAC, and the container's
             // interface drops what is not for its own.

@@ -20,6 +20,7 @@ internal static class HostCheck
             CompareMaster(differences, attachment, facts);
         }
 
+        differences.Compare("MAC of the host's lo", attachment.Mac, HostFacts.ReadLoopbackMac(host).ToString());
         CompareSysctls(differences, SharedSysctls(attachment), "host");
         if (Links.Find(host, attachment.HostInterface) is not { } link)
         {
@@ -106,6 +107,5 @@ internal static class HostCheck
         differences.Compare($"MTU of {attachment.Master}", (uint)attachment.Mtu, facts.Master.Mtu);
         differences.Compare($"address of {attachment.Master}", $"{attachment.Address}/{attachment.PrefixLength}", facts.Address.ToString());
         differences.Compare("gateway of the host", attachment.Gateway, facts.Gateway?.ToString());
-        differences.Compare("MAC of the host's lo", attachment.Mac, facts.LoopbackMac.ToString());
     }
 }
