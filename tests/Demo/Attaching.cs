@@ -101,7 +101,7 @@ internal sealed class Attaching(Stage stage)
 
     public void DetachAll()
     {
-        Screen.Step(10, "DEL of all, and nothing is left");
+        Screen.Step(11, "DEL of all, and nothing is left");
         foreach (Container container in new[] { stage.Web, stage.Database })
         {
             Deleted(container, stage.Runtime.Del(container));

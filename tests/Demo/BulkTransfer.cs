@@ -14,7 +14,7 @@ internal static class BulkTransfer
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     /// <summary>How much arrived, and in which time.</summary>
-    public static (long Received, TimeSpan Time) Run(Namespace from, Namespace to, IPAddress address, int port)
+    public static (long Received, TimeSpan Time) Run(Namespace from, Namespace to, IPAddress address, int port, long bytes = Bytes)
     {
         using Socket listener = to.Run(Stream);
         // The demo may be run again at once: a connection of its last run may still be in TIME-WAIT.
@@ -23,16 +23,16 @@ internal static class BulkTransfer
         listener.Listen(1);
         using Socket sender = from.Run(Stream);
         using CancellationTokenSource timer = new(Limit);
-        return TransferAsync(listener, sender, new IPEndPoint(address, port), timer.Token).GetAwaiter().GetResult();
+        return TransferAsync(listener, sender, new IPEndPoint(address, port), bytes, timer.Token).GetAwaiter().GetResult();
     }
 
-    private static async Task<(long Received, TimeSpan Time)> TransferAsync(Socket listener, Socket sender, IPEndPoint target, CancellationToken cancel)
+    private static async Task<(long Received, TimeSpan Time)> TransferAsync(Socket listener, Socket sender, IPEndPoint target, long bytes, CancellationToken cancel)
     {
         ValueTask<Socket> accepting = listener.AcceptAsync(cancel);
         await sender.ConnectAsync(target, cancel).ConfigureAwait(false);
         using Socket receiver = await accepting.ConfigureAwait(false);
         Stopwatch watch = Stopwatch.StartNew();
-        Task sending = SendAsync(sender, cancel);
+        Task sending = SendAsync(sender, bytes, cancel);
         byte[] buffer = new byte[1 << 20];
         long received = 0;
         for (int count; (count = await receiver.ReceiveAsync(buffer, cancel).ConfigureAwait(false)) > 0;)
@@ -45,10 +45,10 @@ internal static class BulkTransfer
         return (received, time);
     }
 
-    private static async Task SendAsync(Socket sender, CancellationToken cancel)
+    private static async Task SendAsync(Socket sender, long bytes, CancellationToken cancel)
     {
         byte[] buffer = new byte[1 << 20];
-        for (long left = Bytes; left > 0;)
+        for (long left = bytes; left > 0;)
         {
             left -= await sender.SendAsync(buffer.AsMemory(0, (int)Math.Min(left, buffer.Length)), cancel).ConfigureAwait(false);
         }

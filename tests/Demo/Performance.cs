@@ -53,6 +53,7 @@ internal sealed class Performance
             traffic.Load();
             attaching.ShowBooks();
             traffic.BreakAndRepair();
+            traffic.Change();
         }
 
         attaching.DetachAll();

@@ -125,6 +125,30 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
         Reached("the outside reaches web again", reached, stage.Network.OutAddress);
     }
 
+    public void Change()
+    {
+        const int Another = Stage.WebPort + 1;
+        const long Rate = 12_500 << 10;
+        Screen.Step(10, "Other ports and a limit for a container that runs");
+        CommandResult changed = stage.Runtime.Operate("update", "web", "--ports", $"{Stage.WebPort},{Another}", "--egress-rate", $"{Rate >> 10}KB");
+        _screen.Claim(changed.ExitCode == 0 && changed.Output.Contains($"tcp/{Stage.WebPort}-{Another}", StringComparison.Ordinal), "web has two fixed ports", changed.Error);
+        _servers.Add(stage.Serve(stage.Web.Place, Transport.Tcp, Another));
+        Reached("the outside reaches the new one", stage.Connect(stage.Outside, Transport.Tcp, stage.Shared, Another), stage.Network.OutAddress);
+        Reached("and the old one, as before", stage.Connect(stage.Outside, Transport.Tcp, stage.Shared, Stage.WebPort), stage.Network.OutAddress);
+
+        stage.Show(stage.Web.Place, "tc class show dev eth0");
+        const long Bytes = 16 << 20;
+        (long received, TimeSpan time) = BulkTransfer.Run(stage.Web.Place, stage.Outside, stage.Network.OutAddress, Stage.OutsidePort + 2, Bytes);
+        Screen.Output($"web to outside: {received} bytes in {time.TotalSeconds:0.00} s = {received * 8 / time.TotalSeconds / 1e6:0.0} Mbit/s");
+
+        // What a limiter saves up may leave at once, and sockets hold a little.
+        _screen.Claim(received == Bytes && received <= Rate * (time.TotalSeconds + 0.1), $"web sends no faster than {Rate * 8 / 1e6:0.0} Mbit/s", $"{received} bytes in {time}");
+        CommandResult taken = stage.Runtime.Operate("update", "web", "--ports", $"{Stage.DatabasePort}");
+        _screen.Claim(taken.ExitCode == 1 && taken.Error.Contains("error 101", StringComparison.Ordinal), $"port {Stage.DatabasePort} is db's: refused with 101, and web keeps what it has", taken.Error);
+        PluginResult sound = stage.Runtime.Check(stage.Web);
+        _screen.Claim(sound.Succeeded, "CHECK finds nothing wrong with web", sound.ToString());
+    }
+
     public void Dispose()
     {
         foreach (EchoServer server in _servers)
