@@ -5,3 +5,5 @@ global using CniIsolator.Testbed;
 
 // The guest has one processor, and counters are compared: one test at a time.
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
+
+[assembly: TestCollectionOrderer("CniIsolator.FullKernel.Tests.ModulesFirst", "CniIsolator.FullKernel.Tests")]

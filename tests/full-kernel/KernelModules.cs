@@ -27,7 +27,7 @@ public sealed class KernelModules : IDisposable
             File.WriteAllText(LoaderSetting, "\n");
             foreach (string name in names)
             {
-                Wait.Until(() => !Directory.Exists($"/sys/module/{name}") || Execute("rmmod", name) == 0, $"the end of the last use of {name}");
+                Wait.Until(() => !Directory.Exists($"/sys/module/{name}") || Execute("rmmod", name) == 0, $"the end of the last use of {name}", TimeSpan.FromMinutes(2));
             }
 
             return modules;

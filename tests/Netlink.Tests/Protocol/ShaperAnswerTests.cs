@@ -65,18 +65,17 @@ public class ShaperAnswerTests
         Assert.Equal(("pfifo_fast", null, null), (other?.Kind, other?.Htb, other?.FqCodel));
     }
 
-    [Theory]
-    [InlineData(2)]
-    [InlineData(19)]
-    [InlineData(22)]
-    public void Refusals_that_mean_absence_are_null(int errno)
+    [Fact]
+    public void Qdiscs_of_other_places_and_devices_are_passed_over()
     {
-        using var connection = new NetlinkConnection(new FakeKernel(r => [Datagram.Of(Answer.Error(r[0], errno))]));
-        Assert.Null(Qdiscs.Find(connection, 7, TcHandle.Root));
+        var answer = Message("htb", []);
+        Assert.NotNull(Find(answer));
+        Assert.Null(Find(answer, index: 8));
+        Assert.Null(Find(answer, parent: TcHandle.Root));
     }
 
     [Fact]
-    public void Other_refusals_are_told()
+    public void Refusals_are_told()
     {
         using var connection = new NetlinkConnection(new FakeKernel(r => [Datagram.Of(Answer.Error(r[0], 1))]));
         Assert.Equal(Errno.NotPermitted, Assert.Throws<NetlinkException>(() => Qdiscs.Find(connection, 7, TcHandle.Root)).Errno);
@@ -138,11 +137,11 @@ public class ShaperAnswerTests
         return Htb.ListClasses(connection, 7);
     }
 
-    private static Qdisc? Find(byte[] payload)
+    private static Qdisc? Find(byte[] payload, int index = 7, uint parent = 0x10000)
     {
         using var connection = new NetlinkConnection(new FakeKernel(
-            r => [Datagram.Of(Answer.Message(NewQdisc, 0, r[0].Sequence, payload), Answer.Error(r[0], 0))]));
-        return Qdiscs.Find(connection, 7, TcHandle.Root);
+            r => [Datagram.Of(Answer.Message(NewQdisc, 2, r[0].Sequence, payload)), Datagram.Of(Answer.Done(r[0]))]));
+        return Qdiscs.Find(connection, index, parent);
     }
 
     // tcmsg of 1:1 below 1: on the device 7; classes and qdiscs look alike.
