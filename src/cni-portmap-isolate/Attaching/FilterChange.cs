@@ -19,8 +19,8 @@ internal sealed class FilterChange
     {
         List<U32Filter> old = [.. before];
         List<U32Filter> wanted = [.. after];
-        _added = [.. wanted.ExceptBy(old.Select(Place), Place)];
-        _removed = [.. old.ExceptBy(wanted.Select(Place), Place)];
+        _added = Without(wanted, old);
+        _removed = Without(old, wanted);
     }
 
     private FilterChange(List<U32Filter> added, List<U32Filter> removed)
@@ -60,11 +60,23 @@ internal sealed class FilterChange
     /// </summary>
     public FilterChange WithoutStrangers(NetlinkConnection connection)
     {
-        var found = _removed.Select(f => f.At).Distinct().SelectMany(at => U32Filters.List(connection, at)).ToLookup(Place, f => f.ToString());
-        return new FilterChange(_added, [.. _removed.Where(f => found[Place(f)].Contains(f.ToString()))]);
+        var found = new HashSet<string>();
+        foreach (var at in _removed.ConvertAll(f => f.At).ToHashSet())
+        {
+            found.UnionWith(U32Filters.List(connection, at).ConvertAll(Describe));
+        }
+
+        return new FilterChange(_added, _removed.FindAll(f => found.Contains(Describe(f))));
     }
 
-    private static (FilterAttachment At, U32Handle Handle) Place(U32Filter filter) => (filter.At, filter.Handle.AsRequested);
+    private static string Describe(U32Filter filter) => $"{filter.At} {filter.Handle.AsRequested} {filter}";
+
+    private static List<U32Filter> Without(List<U32Filter> filters, List<U32Filter> others)
+    {
+        var places = new HashSet<(FilterAttachment At, U32Handle Handle)>();
+        others.ForEach(f => places.Add((f.At, f.Handle.AsRequested)));
+        return filters.FindAll(f => !places.Contains((f.At, f.Handle.AsRequested)));
+    }
 
     private static void Execute(NetlinkConnection connection, NetlinkBatch batch)
     {

@@ -7,7 +7,7 @@ namespace CniIsolator.Plugin.CommandLine;
 /// <summary>The JSON form of attachments that programs may rely on.</summary>
 internal static class AttachmentJson
 {
-    public static string WriteArray(IReadOnlyList<Attachment> attachments, ILookup<AttachmentKey, string> warnings)
+    public static string WriteArray(IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, List<string>> warnings)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))

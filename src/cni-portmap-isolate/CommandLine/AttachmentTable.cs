@@ -10,7 +10,7 @@ internal static class AttachmentTable
 {
     private static readonly string[] Titles = ["NETWORK", "CONTAINER", "IFNAME", "HOST IF", "STATE", "EPHEMERAL", "PORTS", "EGRESS B/s", "INGRESS B/s", "WARNINGS"];
 
-    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments, ILookup<AttachmentKey, string> warnings)
+    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, List<string>> warnings)
     {
         List<string[]> rows =
         [
@@ -28,7 +28,7 @@ internal static class AttachmentTable
         }
     }
 
-    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments, ILookup<AttachmentKey, string> warnings)
+    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, List<string>> warnings)
     {
         var counters = ReadCounters();
         foreach (var attachment in attachments)

@@ -33,13 +33,19 @@ internal sealed class AttachmentWarnings
         }
     }
 
-    /// <summary>Warnings by attachment; those without any have none.</summary>
-    public static ILookup<AttachmentKey, string> Collect(IReadOnlyList<Attachment> attachments)
+    /// <summary>The warnings of each of these attachments.</summary>
+    public static Dictionary<AttachmentKey, List<string>> Collect(IReadOnlyList<Attachment> attachments)
     {
         var warnings = new AttachmentWarnings();
         try
         {
-            return attachments.SelectMany(a => warnings.Of(a).Select(text => (a.Key, text))).ToLookup(w => w.Key, w => w.text);
+            var found = new Dictionary<AttachmentKey, List<string>>();
+            foreach (var attachment in attachments)
+            {
+                found[attachment.Key] = warnings.Of(attachment);
+            }
+
+            return found;
         }
         finally
         {

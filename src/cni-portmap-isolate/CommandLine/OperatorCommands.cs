@@ -79,7 +79,7 @@ internal static class OperatorCommands
     private static int Print(
         IReadOnlyList<Attachment> attachments,
         bool json,
-        Action<TextWriter, IReadOnlyList<Attachment>, ILookup<AttachmentKey, string>> table)
+        Action<TextWriter, IReadOnlyList<Attachment>, Dictionary<AttachmentKey, List<string>>> table)
     {
         var ordered = attachments.OrderBy(a => a.Created).ThenBy(a => a.Key.ToString(), StringComparer.Ordinal).ToList();
         var warnings = AttachmentWarnings.Collect(ordered);

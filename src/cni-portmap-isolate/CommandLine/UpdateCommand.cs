@@ -67,7 +67,7 @@ internal static class UpdateCommand
 
     private static PortClaim[] ParsePorts(string text, Action<string> fault)
     {
-        var wanted = new SortedDictionary<TransportProtocol, List<PortRange>>();
+        var wanted = new List<PortClaim>();
         foreach (var element in IsNone(text) ? [] : text.Split(','))
         {
             if (!TryParseElement(element.Trim(), out var range, out var protocols))
@@ -78,16 +78,19 @@ internal static class UpdateCommand
 
             foreach (var protocol in protocols)
             {
-                if (!wanted.TryGetValue(protocol, out var ranges))
-                {
-                    wanted.Add(protocol, ranges = []);
-                }
-
-                ranges.Add(range);
+                wanted.Add(new PortClaim(protocol, range));
             }
         }
 
-        return [.. wanted.SelectMany(p => PortSet.From(p.Value).Ranges.Select(range => new PortClaim(p.Key, range)))];
+        // As ADD writes them: by protocol, adjacent ones merged.
+        var claims = new List<PortClaim>();
+        foreach (var protocol in (TransportProtocol[])[TransportProtocol.Tcp, TransportProtocol.Udp, TransportProtocol.Sctp])
+        {
+            var ranges = PortSet.From(wanted.FindAll(c => c.Protocol == protocol).ConvertAll(c => c.Range)).Ranges;
+            claims.AddRange([.. ranges.Select(range => new PortClaim(protocol, range))]);
+        }
+
+        return [.. claims];
     }
 
     private static bool TryParseElement(string text, out PortRange range, out TransportProtocol[] protocols)
