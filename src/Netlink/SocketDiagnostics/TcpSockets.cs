@@ -5,7 +5,7 @@ using CniIsolator.Netlink.Route;
 namespace CniIsolator.Netlink.SocketDiagnostics;
 
 /// <summary>A TCP socket and how its connection does.</summary>
-/// <param name="State">Its state; a connection that was asked for and not accepted yet is <see cref="TcpState.SynReceived"/>.</param>
+/// <param name="State">Its state; a connection whose handshake has not ended is a socket of its own here.</param>
 /// <param name="LocalPort">Port on this side, 0 for a socket that has none.</param>
 /// <param name="RemotePort">Port on the other side, 0 where there is none.</param>
 /// <param name="RoundTripMicroseconds">

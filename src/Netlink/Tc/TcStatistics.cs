@@ -10,7 +10,7 @@ namespace CniIsolator.Netlink.Tc;
 /// <paramref name="Packets"/> before kernel 5.5.
 /// Source: gnet_stats_basic and gnet_stats_queue of linux/gen_stats.h.
 /// </summary>
-/// <param name="Bytes">Bytes that passed, link-layer header included.</param>
+/// <param name="Bytes">Bytes that passed: with the link-layer header at a qdisc or class, without it at an action on ingress.</param>
 /// <param name="Packets">
 /// Packets that passed. A segment that the device cuts up (GSO) counts as the packets that it becomes.
 /// </param>

@@ -111,7 +111,7 @@ public sealed class StatisticsKernelTests : IDisposable
         WaitFor(() => Qdisc(Leaf).Counters is var c && c.Packets + c.QueueLength == 40 && c.QueueLength > 0);
         found = Qdisc(Leaf);
         Assert.True(found.FqCodel!.Value.MemoryUsage >= found.Counters.Backlog, found.ToString());
-        Assert.Equal(1u, found.FqCodel.Value.NewFlowsLength + found.FqCodel.Value.OldFlowsLength);
+        Assert.InRange(found.FqCodel.Value.NewFlowsLength + found.FqCodel.Value.OldFlowsLength, 1u, 2u);
         Assert.Contains(TcStatistics.ListClasses(_connection, 7), c => c is { Kind: "fq_codel", FqCodel: null } && c.Counters.QueueLength == found.Counters.QueueLength);
     }
 
@@ -131,9 +131,8 @@ public sealed class StatisticsKernelTests : IDisposable
         Send(0, 20);
         WaitFor(() => Node(1).Packets == 20);
 
-        // The size as a device's ingress has it: some kernels leave the Ethernet header out.
-        Assert.Contains(Node(1).Bytes, new[] { 20 * PacketBytes, 20 * (PacketBytes - 14) });
-        Assert.Equal(default, Node(1) with { Bytes = 0, Packets = 0 });
+        // On ingress the Ethernet header has been taken off.
+        Assert.Equal(new QueueStatistics(20 * (PacketBytes - 14), 20, 0, 0, 0, 0, 0), Node(1));
         Assert.Equal(default, Node(3));
 
         // A node without an action, a table and another priority are not told of.
@@ -148,10 +147,16 @@ public sealed class StatisticsKernelTests : IDisposable
     public void Redirect_to_a_device_that_is_down_shows_in_overlimits()
     {
         AddFilters();
-        Execute(_connection, b => U32Filters.Delete(b, At, Filters()[^3].Handle, "delete"));
+        Execute(_connection, b => U32Filters.Delete(b, At, new U32Handle(1, 0, 1), "delete"));
         Execute(_connection, b => Links.CreateVeth(
-            b, new VethEnd($"pmiv-{Environment.ProcessId}", Down), new VethEnd($"pmiw-{Environment.ProcessId}", Down + 1), _host.Opened.Descriptor, new MacAddress([2, 0, 0, 0, 0, 8]), 1500));
-        Execute(_connection, b => U32Filters.Add(b, new U32Node(At, new U32Handle(1, 0, 1), [U32Key.Any]) { Action = Mirred.Redirect(Down) }, "to the device that is down"));
+            b,
+            new VethEnd($"pmiv-{Environment.ProcessId}", Down),
+            new VethEnd($"pmiw-{Environment.ProcessId}", Down + 1),
+            _host.Opened.Descriptor,
+            new MacAddress([2, 0, 0, 0, 0, 8]),
+            1500));
+        var node = new U32Node(At, new U32Handle(1, 0, 1), [U32Key.Any]) { Action = Mirred.Redirect(Down) };
+        Execute(_connection, b => U32Filters.Add(b, node, "to the device that is down"));
         Send(0, 20);
         WaitFor(() => Node(1).Packets == 20);
         Assert.Equal(20u, Node(1).Overlimits);

@@ -14,6 +14,8 @@ public class MutationTests
     private static byte[] Counters =>
         [.. Answer.Attribute(1, new byte[16]), .. Answer.Attribute(8, new byte[8]), .. Answer.Attribute(3, new byte[20]), .. Answer.Attribute(4, new byte[40])];
 
+    private static byte[] CountedAction => Answer.Attribute(7, Answer.Attribute(1, Answer.Attribute(4, Counters)));
+
     // Well-formed payloads for the mutations to start from; random bytes alone seldom get past the first length.
     private static readonly (ushort Type, byte[] Payload)[] Seeds = [
         (16, Payload(batch => Links.CreateVeth(batch, new VethEnd("near", 3), new VethEnd("far", 2), 4, default, 1500))),
@@ -32,7 +34,7 @@ public class MutationTests
         (40, Payload(batch => Htb.AddClass(batch, 7, new HtbClass(0x10001, 0x10000, 1, 1, 1, 1, 1), ""))),
         (44, Payload(batch => U32Filters.Add(batch, new U32Node(At, new U32Handle(0, 0, 1), [U32Key.Any]) { Class = 0x10001 }, ""))),
         (36, [.. new byte[20], .. Answer.Attribute(1, [.. "fq_codel\0"u8]), .. Answer.Attribute(7, Counters)]),
-        (44, [.. new byte[4], 7, 0, 0, 0, 3, 32, 16, 0, .. new byte[4], 8, 0, 10, 0, .. Answer.Attribute(1, [.. "u32\0"u8]), .. Answer.Attribute(2, Answer.Attribute(7, Answer.Attribute(1, Answer.Attribute(4, Counters))))]),
+        (44, [.. new byte[4], 7, 0, 0, 0, 3, 32, 16, 0, .. new byte[4], 8, 0, 10, 0, .. Answer.Attribute(1, [.. "u32\0"u8]), .. Answer.Attribute(2, CountedAction)]),
         (20, [.. new byte[72], .. Answer.Attribute(2, new byte[104])]),
     ];
 
