@@ -85,18 +85,14 @@ public static class Htb
     /// <summary>Equivalent to: <c>tc class show dev INDEX</c>, those of htb; a device that is gone has none.</summary>
     public static List<HtbClass> ListClasses(NetlinkConnection connection, int index)
     {
-        var request = new NetlinkBatch(256);
-        using (var message = request.Message((ushort)RouteMessage.GetClass, MessageFlags.Dump, "list classes"))
-        {
-            message.Structure(new TcHeader { Index = index });
-        }
-
         var classes = new List<HtbClass>();
-        connection.Dump(
-            request,
-            received =>
+        TcObject.Dump(
+            connection,
+            RouteMessage.GetClass,
+            index,
+            "list classes",
+            found =>
             {
-                var found = TcObject.Read(received);
                 if (found.Kind == "htb")
                 {
                     classes.Add(ParseClass(found.Header, found.Options));
@@ -124,6 +120,11 @@ public static class Htb
 
         return new HtbSettings(defaultClass, directQueueLength);
     }
+
+    /// <summary>
+    /// The qdisc or class above a class: one right below the qdisc is shown below "root", whatever it was made with (htb_dump_class).
+    /// </summary>
+    internal static uint ParentOf(TcHeader header) => header.Parent == TcHandle.Root ? header.Handle & 0xffff0000 : header.Parent;
 
     private static void WriteClass(NetlinkBatch batch, int index, HtbClass wanted, MessageFlags flags, string operation)
     {
@@ -171,10 +172,9 @@ public static class Htb
             }
         }
 
-        // A class right below the qdisc is shown below "root", whatever it was made with (htb_dump_class).
         return new HtbClass(
             header.Handle,
-            header.Parent == TcHandle.Root ? header.Handle & 0xffff0000 : header.Parent,
+            ParentOf(header),
             rate ?? parameters.Rate.Rate,
             ceil ?? parameters.Ceil.Rate,
             parameters.Buffer,

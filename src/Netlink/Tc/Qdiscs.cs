@@ -64,30 +64,13 @@ public static class Qdiscs
     /// <summary>Equivalent to: <c>tc qdisc show dev INDEX</c>, or of all devices for index 0.</summary>
     public static List<Qdisc> List(NetlinkConnection connection, int index)
     {
-        var request = new NetlinkBatch(256);
-        using (var message = request.Message((ushort)RouteMessage.GetQdisc, MessageFlags.Dump, "list qdiscs"))
-        {
-            message.Structure(new TcHeader { Index = index });
-        }
-
         var qdiscs = new List<Qdisc>();
-        connection.Dump(
-            request,
-            received =>
-            {
-                // The kernel's qdisc dump covers every device.
-                if (index == 0 || received.Structure<TcHeader>().Index == index)
-                {
-                    qdiscs.Add(Parse(received));
-                }
-            },
-            qdiscs.Clear);
+        TcObject.Dump(connection, RouteMessage.GetQdisc, index, "list qdiscs", found => qdiscs.Add(Parse(found)), qdiscs.Clear);
         return qdiscs;
     }
 
-    private static Qdisc Parse(ReceivedMessage received)
+    private static Qdisc Parse(TcObject found)
     {
-        var found = TcObject.Read(received);
         var (header, kind) = (found.Header, found.Kind);
         return new Qdisc(header.Index, kind, header.Handle, header.Parent, found.IngressBlock)
         {

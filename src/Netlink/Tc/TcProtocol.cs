@@ -22,6 +22,7 @@ public enum TcAttribute : ushort
 {
     Kind = 1, // TCA_KIND
     Options = 2, // TCA_OPTIONS
+    Statistics = 7, // TCA_STATS2
     Chain = 11, // TCA_CHAIN
     IngressBlock = 13, // TCA_INGRESS_BLOCK
 }

@@ -117,3 +117,11 @@ public sealed record U32Node(FilterAttachment At, U32Handle Handle, IReadOnlyLis
     public override string ToString() =>
         $"{Handle.AsRequested} match {string.Join(" and ", Keys)} {Link?.ToString() ?? Action?.ToString() ?? (Class is { } id ? $"class {TcHandle.Format(id)}" : "accept")}";
 }
+
+/// <summary>What a node's action counted.</summary>
+/// <param name="Handle">Of the node; a root table has the number that the kernel gave it.</param>
+/// <param name="Counters">
+/// What was counted since the node was made or changed. Packets that a redirect could not pass on are in both
+/// <see cref="QueueStatistics.Packets"/> and <see cref="QueueStatistics.Overlimits"/>.
+/// </param>
+public readonly record struct U32Statistic(U32Handle Handle, QueueStatistics Counters);

@@ -70,15 +70,37 @@ public static class U32Filters
         Dump(
             connection,
             at,
-            (header, kind, options) =>
+            found =>
             {
-                if (kind == "u32" && header.Handle != 0 && (ushort)(header.Info >> 16) == at.Priority && Parse(at, header.Handle, options) is { } filter)
+                if (IsAt(found, at) && Parse(at, found.Header.Handle, found.Options) is { } filter)
                 {
                     filters.Add(filter);
                 }
             },
             filters.Clear);
         return filters;
+    }
+
+    /// <summary>
+    /// What the action of each node of one priority counted. Nodes without an action count nothing and are left out; of several actions
+    /// the first one counts, to which every packet of the node goes. A place that is not there has none.
+    /// Equivalent to: <c>tc -s filter show dev INDEX parent PARENT protocol PROTOCOL prio PRIORITY</c>.
+    /// </summary>
+    public static List<U32Statistic> ListStatistics(NetlinkConnection connection, FilterAttachment at)
+    {
+        var statistics = new List<U32Statistic>();
+        Dump(
+            connection,
+            at,
+            found =>
+            {
+                if (IsAt(found, at) && ParseStatistics(found.Options) is { } counters)
+                {
+                    statistics.Add(new U32Statistic(new U32Handle(found.Header.Handle), counters));
+                }
+            },
+            statistics.Clear);
+        return statistics;
     }
 
     /// <summary>
@@ -91,32 +113,29 @@ public static class U32Filters
         Dump(
             connection,
             new FilterAttachment(index, parent, 0, 0),
-            (header, kind, _) => found.Add((
-                kind, (ushort)(header.Info >> 16), (EthernetProtocol)(ushort)IPAddress.NetworkToHostOrder((short)header.Info))),
+            filter => found.Add((
+                filter.Kind, (ushort)(filter.Header.Info >> 16), (EthernetProtocol)(ushort)IPAddress.NetworkToHostOrder((short)filter.Header.Info))),
             found.Clear);
         return [.. found.Distinct()];
     }
 
-    private delegate void FilterHandler(TcHeader header, string kind, ReadOnlySpan<byte> options);
-
-    private static void Dump(NetlinkConnection connection, FilterAttachment at, FilterHandler handler, Action restart)
+    internal static NetlinkBatch Request(FilterAttachment at)
     {
         var request = new NetlinkBatch(256);
-        using (var message = request.Message((ushort)RouteMessage.GetFilter, MessageFlags.Dump, "list filters"))
-        {
-            message.Structure(Header(at, 0));
-        }
+        using var message = request.Message((ushort)RouteMessage.GetFilter, MessageFlags.Dump, "list filters");
+        message.Structure(Header(at, 0));
+        return request;
+    }
 
+    // The kernel lists every priority of a hook where none is asked for, and the classifier itself, whose handle is 0.
+    private static bool IsAt(TcObject found, FilterAttachment at) =>
+        found.Kind == "u32" && found.Header.Handle != 0 && (ushort)(found.Header.Info >> 16) == at.Priority;
+
+    private static void Dump(NetlinkConnection connection, FilterAttachment at, TcObject.Handler handler, Action restart)
+    {
         try
         {
-            connection.Dump(
-                request,
-                received =>
-                {
-                    var found = TcObject.Read(received);
-                    handler(found.Header, found.Kind, found.Options);
-                },
-                restart);
+            connection.Dump(Request(at), received => handler(TcObject.Read(received)), restart);
         }
         catch (NetlinkException e) when (e.Errno is Errno.NoSuchDevice or Errno.Invalid or Errno.NoEntry)
         {
@@ -306,6 +325,32 @@ public static class U32Filters
                         return new Mirred(parameters.Action, parameters.Verdict, parameters.Target);
                     }
                 }
+            }
+        }
+
+        return null;
+    }
+
+    private static QueueStatistics? ParseStatistics(ReadOnlySpan<byte> options)
+    {
+        foreach (var option in new AttributeReader(options))
+        {
+            if ((U32Attribute)option.Type != U32Attribute.Action)
+            {
+                continue;
+            }
+
+            foreach (var action in option.Nested)
+            {
+                foreach (var attribute in action.Nested)
+                {
+                    if ((ActionAttribute)attribute.Type == ActionAttribute.Statistics)
+                    {
+                        return QueueStatistics.Parse(attribute.Value);
+                    }
+                }
+
+                break;
             }
         }
 

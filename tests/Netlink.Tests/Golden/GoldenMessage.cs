@@ -12,12 +12,22 @@ public sealed record Difference(string Captured, string Own, string Reason);
 /// <summary>Compares what our writers emit with what ip and tc sent, and with what they emitted when the test was written.</summary>
 internal static class GoldenMessage
 {
-    public static void Check(Action<NetlinkBatch> write, string captured, string own, params Difference[] differences)
+    public static void Check(Action<NetlinkBatch> write, string captured, string own, params Difference[] differences) =>
+        Compare(Emit(write), captured, own, MessageTree.Parse, differences);
+
+    /// <summary>A request for a dump, which the library makes whole.</summary>
+    public static void Check(NetlinkBatch request, string captured, string own, params Difference[] differences) =>
+        Compare(Seal(request), captured, own, MessageTree.Parse, differences);
+
+    /// <summary>The same to sock_diag, whose message types mean other things than those of rtnetlink.</summary>
+    public static void CheckSockets(NetlinkBatch request, string captured, string own, params Difference[] differences) =>
+        Compare(Seal(request), captured, own, MessageTree.ParseSockets, differences);
+
+    private static void Compare(byte[] bytes, string captured, string own, Func<byte[], string> parse, Difference[] differences)
     {
-        var bytes = Emit(write);
         Assert.Equal(Convert.ToHexStringLower(Bytes(own)), Convert.ToHexStringLower(bytes));
 
-        var expected = MessageTree.Parse(Bytes(captured));
+        var expected = parse(Bytes(captured));
         foreach (var difference in differences)
         {
             Assert.False(string.IsNullOrWhiteSpace(difference.Reason));
@@ -25,7 +35,7 @@ internal static class GoldenMessage
             expected = expected.Replace(difference.Captured, difference.Own, StringComparison.Ordinal);
         }
 
-        Assert.Equal(expected, MessageTree.Parse(bytes));
+        Assert.Equal(expected, parse(bytes));
     }
 
     /// <summary>Hex digits; blanks do not count, nor what follows "//" up to the line's end.</summary>
@@ -39,6 +49,11 @@ internal static class GoldenMessage
         var field = typeof(NetlinkBatch).GetField("_buffer", BindingFlags.Instance | BindingFlags.NonPublic);
         Array.Fill(Assert.IsType<byte[]>(field?.GetValue(batch)), (byte)0xff);
         write(batch);
+        return Seal(batch);
+    }
+
+    private static byte[] Seal(NetlinkBatch batch)
+    {
         Assert.Equal(1, batch.Count);
         batch.Seal(1);
         return batch.Bytes.ToArray();

@@ -39,11 +39,9 @@ internal static class MessageTree
         ["/2/7/1/2"] = 0, // TCA_ACT_OPTIONS
     };
 
-    public static string Parse(ReadOnlySpan<byte> message)
+    public static string Parse(byte[] message)
     {
-        Assert.Equal(message.Length, (int)BinaryPrimitives.ReadUInt32LittleEndian(message));
-        var type = BinaryPrimitives.ReadUInt16LittleEndian(message[4..]);
-        var flags = BinaryPrimitives.ReadUInt16LittleEndian(message[6..]) & ~AckAndEcho;
+        var type = BinaryPrimitives.ReadUInt16LittleEndian(message.AsSpan(4));
         var (structure, nests) = type switch
         {
             >= 16 and <= 19 => (16, LinkNests),
@@ -53,6 +51,17 @@ internal static class MessageTree
             >= 44 and <= 46 => (20, FilterNests),
             _ => throw new ArgumentException($"no layout for message type {type}", nameof(message)),
         };
+        return Parse(message, structure, nests);
+    }
+
+    /// <summary>A request to sock_diag: struct inet_diag_req_v2 and nothing behind it.</summary>
+    public static string ParseSockets(byte[] message) => Parse(message, 56, []);
+
+    private static string Parse(ReadOnlySpan<byte> message, int structure, Dictionary<string, int> nests)
+    {
+        Assert.Equal(message.Length, (int)BinaryPrimitives.ReadUInt32LittleEndian(message));
+        var type = BinaryPrimitives.ReadUInt16LittleEndian(message[4..]);
+        var flags = BinaryPrimitives.ReadUInt16LittleEndian(message[6..]) & ~AckAndEcho;
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"message {type} flags {flags:x}\n");
         Body(text, message[16..], structure, nests, "");

@@ -25,6 +25,7 @@ public class HeaderTests
         #include <netinet/tcp.h>
         #include <linux/bpf.h>
         #include <linux/ethtool.h>
+        #include <linux/gen_stats.h>
         #include <linux/if.h>
         #include <linux/if_addr.h>
         #include <linux/if_ether.h>

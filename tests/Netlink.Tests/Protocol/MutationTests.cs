@@ -11,6 +11,11 @@ public class MutationTests
     private const int Rounds = 4000;
     private static readonly FilterAttachment At = new(7, TcHandle.Ingress, 10, EthernetProtocol.InternetProtocol);
 
+    private static byte[] Counters =>
+        [.. Answer.Attribute(1, new byte[16]), .. Answer.Attribute(8, new byte[8]), .. Answer.Attribute(3, new byte[20]), .. Answer.Attribute(4, new byte[40])];
+
+    private static byte[] CountedAction => Answer.Attribute(7, Answer.Attribute(1, Answer.Attribute(4, Counters)));
+
     // Well-formed payloads for the mutations to start from; random bytes alone seldom get past the first length.
     private static readonly (ushort Type, byte[] Payload)[] Seeds = [
         (16, Payload(batch => Links.CreateVeth(batch, new VethEnd("near", 3), new VethEnd("far", 2), 4, default, 1500))),
@@ -28,6 +33,9 @@ public class MutationTests
         (36, Payload(batch => FqCodel.Add(batch, 7, TcHandle.Root, 0x10000, new FqCodelSettings(5000, 100_000, 64), ""))),
         (40, Payload(batch => Htb.AddClass(batch, 7, new HtbClass(0x10001, 0x10000, 1, 1, 1, 1, 1), ""))),
         (44, Payload(batch => U32Filters.Add(batch, new U32Node(At, new U32Handle(0, 0, 1), [U32Key.Any]) { Class = 0x10001 }, ""))),
+        (36, [.. new byte[20], .. Answer.Attribute(1, [.. "fq_codel\0"u8]), .. Answer.Attribute(7, Counters)]),
+        (44, [.. new byte[4], 7, 0, 0, 0, 3, 32, 16, 0, .. new byte[4], 8, 0, 10, 0, .. Answer.Attribute(1, [.. "u32\0"u8]), .. Answer.Attribute(2, CountedAction)]),
+        (20, [.. new byte[72], .. Answer.Attribute(2, new byte[104])]),
     ];
 
     private static readonly Action<NetlinkConnection>[] Readers = [
@@ -35,6 +43,8 @@ public class MutationTests
         c => Neighbours.Find(c, 7, InternetAddress.Loopback), c => LinkStatistics.List(c), c => Qdiscs.List(c, 0),
         c => U32Filters.List(c, At), c => U32Filters.ListPriorities(c, 7, TcHandle.Ingress), c => Listeners.List(c),
         c => Qdiscs.Find(c, 7, TcHandle.Root), c => Htb.ListClasses(c, 7),
+        c => TcStatistics.ListQdiscs(c, 0), c => TcStatistics.ListClasses(c, 0), c => U32Filters.ListStatistics(c, At),
+        c => TcpSockets.Visit(c, AddressFamily.InterNetwork, _ => { }, () => { }), c => Listeners.ListPorts(c),
     ];
 
     [Fact]
