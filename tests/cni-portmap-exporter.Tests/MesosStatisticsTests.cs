@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using CniIsolator.Exporter.Formats;
 using CniIsolator.Exporter.Sampling;
-using CniIsolator.Ipam;
 
 namespace CniIsolator.Exporter.Tests;
 
