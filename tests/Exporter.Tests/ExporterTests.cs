@@ -138,12 +138,12 @@ public sealed class ExporterTests : IDisposable
     }
 
     [Theory]
-    [InlineData("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "404")]
-    [InlineData("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "405")]
-    [InlineData("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "413")]
-    [InlineData("GET /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "413")]
+    [InlineData("GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "404")]
+    [InlineData("POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", "405")]
+    [InlineData("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", "413")]
+    [InlineData("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "413")]
     [InlineData("nonsense\r\n\r\n", "400")]
-    [InlineData("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200")]
+    [InlineData("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200")]
     public void Requests_are_judged(string request, string status)
     {
         Assert.StartsWith($"HTTP/1.1 {status} ", Raw(request), StringComparison.Ordinal);
@@ -152,7 +152,7 @@ public sealed class ExporterTests : IDisposable
 
     [Fact]
     public void Long_headers_are_refused() =>
-        Assert.StartsWith("HTTP/1.1 431 ", Raw($"GET /metrics HTTP/1.1\r\nHost: x\r\nX: {new string('x', 9000)}\r\n\r\n"), StringComparison.Ordinal);
+        Assert.StartsWith("HTTP/1.1 431 ", Raw($"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: {new string('x', 9000)}\r\n\r\n"), StringComparison.Ordinal);
 
     [Fact]
     public void HEAD_has_the_length_and_no_body()
@@ -228,12 +228,11 @@ public sealed class ExporterTests : IDisposable
         return Raw(socket, request);
     }
 
-    /// <summary>What comes back, until the answer or the connection ends.</summary>
+    /// <summary>What comes back until the server closes, as it does after what it cannot read, after HTTP/1.0, or when asked to.</summary>
     private static string Raw(Socket socket, string request)
     {
         socket.ReceiveTimeout = (int)Wait.Patience.TotalMilliseconds;
         socket.Send(Encoding.ASCII.GetBytes(request));
-        socket.Shutdown(SocketShutdown.Send);
         StringBuilder answer = new();
         byte[] buffer = new byte[64 * 1024];
         for (int count; (count = Receive()) > 0;)
