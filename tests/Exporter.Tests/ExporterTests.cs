@@ -115,11 +115,14 @@ public sealed class ExporterTests : IDisposable
     [Fact]
     public async Task What_is_gone_or_damaged_or_elsewhere_is_left_out_and_the_rest_served()
     {
-        string gone = _net.AddContainerNamespace() is var third && _plugin.Add(third, "gone").Succeeded ? Record("gone") : "";
-        JsonObject elsewhere = JsonNode.Parse(await File.ReadAllTextAsync(Record("second")))!.AsObject();
-        elsewhere["hostNetns"] = "1:1";
-        await File.WriteAllTextAsync(Record("second"), elsewhere.ToJsonString());
-        _net.Host.Ip($"link delete {Path.GetFileNameWithoutExtension(gone)}");
+        foreach (string id in new[] { "gone", "rebooted" })
+        {
+            _plugin.Add(_net.AddContainerNamespace(), id).Require();
+        }
+
+        Edit("second", record => record["hostNetns"] = "1:1");
+        Edit("rebooted", record => record["bootId"] = "00000000-0000-0000-0000-000000000000");
+        _net.Host.Ip($"link delete {Path.GetFileNameWithoutExtension(Record("gone"))}");
         await File.WriteAllTextAsync(Path.Combine(Store, "pmi0123456789ab.json"), "{");
 
         Assert.Equal("first", (string?)Assert.Single(Array())!["source"]);
@@ -178,6 +181,32 @@ public sealed class ExporterTests : IDisposable
     }
 
     [Theory]
+    [InlineData("192.0.2.77:9478", "Cannot assign requested address")]
+    [InlineData("unix:/nonexistent-directory/e.sock", "there is no such directory")]
+    public void An_address_that_cannot_be_had_is_a_fault(string address, string reason)
+    {
+        CommandResult refused = ExporterProcess.Run(_net.Host, Store, "--listen", address);
+        Assert.Equal((1, $"cni-portmap-exporter: cannot listen on {address}: {reason}\n"), (refused.ExitCode, refused.Error));
+    }
+
+    [Fact]
+    public void A_file_that_is_no_socket_stays()
+    {
+        string path = Path.Combine(_net.StateDirectory, "precious");
+        File.WriteAllText(path, "content");
+        CommandResult refused = ExporterProcess.Run(_net.Host, Store, "--listen", $"unix:{path}");
+        Assert.Equal((1, $"cni-portmap-exporter: cannot listen on unix:{path}: Address already in use\n"), (refused.ExitCode, refused.Error));
+        Assert.Equal("content", File.ReadAllText(path));
+    }
+
+    [Fact]
+    public void A_request_that_does_not_come_is_not_waited_for()
+    {
+        using Socket socket = _exporter.Connect();
+        Assert.StartsWith("HTTP/1.1 408 ", Raw(socket, "GET /metr"), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("TERM")]
     [InlineData("INT")]
     public void It_ends_cleanly_when_told_to(string signal)
@@ -214,6 +243,14 @@ public sealed class ExporterTests : IDisposable
 
     private string Record(string id) =>
         Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["containerId"] == id);
+
+    private void Edit(string id, Action<JsonObject> edit)
+    {
+        string path = Record(id);
+        JsonObject record = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        edit(record);
+        File.WriteAllText(path, record.ToJsonString());
+    }
 
     private JsonNode HostLink(string id) =>
         JsonNode.Parse(_net.Host.Ip($"-j -s link show dev {Path.GetFileNameWithoutExtension(Record(id))}"))![0]!["stats64"]!;
