@@ -7,7 +7,7 @@ SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -pri
 export DOTNET_NOLOGO := 1
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
-.PHONY: build deps deps-extra test demo bench clean
+.PHONY: build deps deps-test deps-extra test demo bench clean
 
 build: $(BINARIES)
 
@@ -17,10 +17,13 @@ $(BINARIES): artifacts/bin/%: $(SOURCES) tests/publish.sh | deps
 deps:
 	@tests/deps.sh
 
+deps-test:
+	@tests/deps.sh prometheus:promtool
+
 deps-extra:
 	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp
 
-test: deps build
+test: deps deps-test build
 	@tests/run.sh
 
 demo: deps deps-extra build

@@ -8,6 +8,9 @@ namespace CniIsolator.Ipam;
 /// </summary>
 public sealed class AttachmentStore
 {
+    /// <summary>Where the store is unless somebody says otherwise: a tmpfs, since everything that records describe ends at a reboot.</summary>
+    public const string DefaultStateDir = "/run/cni-portmap-isolate";
+
     private readonly StoreDirectory _directory;
 
     /// <param name="stateDir">The directory; made by the first transaction, not by reading.</param>

@@ -144,6 +144,8 @@ public readonly record struct FileFacts(ushort Mode, uint Owner, ulong Device, u
 
     public bool IsSymbolicLink => (Mode & TypeMask) == 0xa000;
 
+    public bool IsSocket => (Mode & TypeMask) == 0xc000;
+
     /// <summary>Whether group or others may write.</summary>
     public bool IsWritableByOthers => (Mode & 0b010_010) != 0;
 

@@ -1,4 +1,5 @@
 using CniIsolator.Cni;
+using CniIsolator.Ipam;
 
 namespace CniIsolator.Plugin.Configuration;
 
@@ -25,7 +26,7 @@ internal static class ConfigurationKeys
     public const string CpusLabel = "cpus";
 
     public const string DefaultPorts = "31000-32000";
-    public const string DefaultStateDir = "/run/cni-portmap-isolate";
+    public const string DefaultStateDir = AttachmentStore.DefaultStateDir;
     public const string DefaultLogFile = "/var/log/cni-portmap-isolate.log";
     public const int DefaultEphemeralPortsPerContainer = 1024;
 

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using CniIsolator.Testbed;
+
+namespace CniIsolator.Exporter.KernelTests;
+
+/// <summary>The published exporter, running in a host's namespace until disposed of.</summary>
+public sealed class ExporterProcess : IDisposable
+{
+    public const int Port = 9478;
+
+    private static readonly string Binary = Path.Combine(Repository.Root, "artifacts", "bin", "cni-portmap-exporter");
+
+    private readonly StringBuilder _error = new();
+    private readonly Process _process;
+
+    private ExporterProcess(Namespace host, string stateDirectory, string[] arguments)
+    {
+        Host = host;
+        Client = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(new NetworkStream(Connect(), ownsSocket: true)) })
+        {
+            BaseAddress = new Uri($"http://127.0.0.1:{Port}"),
+        };
+        _process = host.Start(new ProcessStartInfo(Binary, ["--state-dir", stateDirectory, .. arguments])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        });
+        _process.OutputDataReceived += (_, _) => { };
+        _process.ErrorDataReceived += (_, line) =>
+        {
+            lock (_error)
+            {
+                _error.AppendLine(line.Data);
+            }
+        };
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public Namespace Host { get; }
+
+    /// <summary>Connects from inside the host's namespace.</summary>
+    public HttpClient Client { get; }
+
+    public string Error
+    {
+        get
+        {
+            lock (_error)
+            {
+                return _error.ToString();
+            }
+        }
+    }
+
+    /// <summary>Starts it and waits until it listens.</summary>
+    public static ExporterProcess Start(Namespace host, string stateDirectory, params string[] arguments)
+    {
+        ExporterProcess started = new(host, stateDirectory, arguments);
+        try
+        {
+            Wait.Until(() => started._process.HasExited || started.Error.Contains("listening on", StringComparison.Ordinal), "the exporter to listen");
+            Assert.False(started._process.HasExited, started.Error);
+            return started;
+        }
+        catch
+        {
+            started.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Runs it to its end: one that is expected not to start.</summary>
+    public static CommandResult Run(Namespace host, string stateDirectory, params string[] arguments) =>
+        host.Execute(Binary, ["--state-dir", stateDirectory, .. arguments]);
+
+    public Socket Connect() => Host.Run(() =>
+    {
+        Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Connect(IPAddress.Loopback, Port);
+        return socket;
+    });
+
+    /// <summary>Sends a signal such as TERM; the exit code, once it has ended.</summary>
+    public int EndBy(string signal)
+    {
+        Host.Execute("sh", "-c", $"kill -{signal} {_process.Id}").Require();
+        Wait.Until(() => _process.HasExited, "the exporter to end");
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        Client.Dispose();
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+}
