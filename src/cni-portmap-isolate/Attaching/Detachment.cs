@@ -98,23 +98,20 @@ internal static class Detachment
     {
         foreach (var path in (string[])[netns, attachment.Netns])
         {
-            if (path.Length == 0)
+            using var container = ContainerNamespace.TryOpen(attachment, path);
+            if (container is null)
             {
                 continue;
             }
 
             try
             {
-                using var container = NetworkNamespace.Open(path);
-                if (container.Identity == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
-                {
-                    container.Run(ContainerSide.Remove);
-                    return;
-                }
+                container.Run(ContainerSide.Remove);
+                return;
             }
             catch (IOException)
             {
-                // The namespace has gone, and everything in it.
+                // What is in a namespace that is just ending goes with it.
             }
         }
     }

@@ -42,7 +42,7 @@ internal sealed class LiveAttachment : IDisposable
         _setsIngress = _change.Ingress != attachment.Ingress || (request?.IngressRate is not null && _change.Ingress is not null);
         if (ChangesPorts(attachment) || _setsEgress)
         {
-            _container = TryOpen(attachment) ?? (mayBeGone ? null : throw Unreachable(attachment));
+            _container = ContainerNamespace.TryOpen(attachment, attachment.Netns) ?? (mayBeGone ? null : throw Unreachable(attachment));
         }
     }
 
@@ -148,26 +148,6 @@ internal sealed class LiveAttachment : IDisposable
         using var connection = NetlinkConnection.Open();
         action(connection);
     });
-
-    private static NetworkNamespace? TryOpen(Attachment attachment)
-    {
-        try
-        {
-            var container = NetworkNamespace.Open(attachment.Netns);
-            if (container.Identity == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
-            {
-                return container;
-            }
-
-            container.Dispose();
-        }
-        catch (IOException)
-        {
-            // There is nothing at the path, or no namespace.
-        }
-
-        return null;
-    }
 
     private static CniException Unreachable(Attachment attachment) => new(
         CniErrorCode.NamespaceMissing,

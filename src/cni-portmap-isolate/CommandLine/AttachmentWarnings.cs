@@ -85,11 +85,10 @@ internal sealed class AttachmentWarnings
                 ShaperCheck.Compare(differences, _host!, _qdiscs, path.HostEnd, attachment.HostInterface, ingress, attachment);
             }
 
-            if (attachment.Egress is { } egress
-                && NetworkNamespace.TryIdentify(attachment.Netns) == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
+            using var container = attachment.Egress is null ? null : ContainerNamespace.TryOpen(attachment, attachment.Netns);
+            if (attachment.Egress is { } egress)
             {
-                using var container = NetworkNamespace.Open(attachment.Netns);
-                container.Run(() =>
+                container?.Run(() =>
                 {
                     using var connection = NetlinkConnection.Open();
                     ShaperCheck.Compare(
