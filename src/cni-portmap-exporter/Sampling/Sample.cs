@@ -1,10 +1,4 @@
-using CniIsolator.Ipam;
-using CniIsolator.Netlink.Route;
-
 namespace CniIsolator.Exporter.Sampling;
-
-/// <summary>One container interface at one moment. The counters are those of its host end: what that sends, the container receives.</summary>
-internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostEnd);
 
 /// <summary>Failures of each source since the exporter was started.</summary>
 /// <param name="Store">Times that the records could not be read.</param>

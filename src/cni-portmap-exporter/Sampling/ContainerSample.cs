@@ -1,0 +1,32 @@
+using CniIsolator.Ipam;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
+
+namespace CniIsolator.Exporter.Sampling;
+
+/// <summary>One container interface at one moment. What could not be known is null or missing, never 0.</summary>
+/// <param name="Attachment">Its record.</param>
+/// <param name="HostEnd">The counters of its host end: what that sends, the container receives.</param>
+internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostEnd)
+{
+    /// <summary>The queues of its limits.</summary>
+    public IReadOnlyList<QueueSample> Queues { get; init; } = [];
+
+    /// <summary>
+    /// Packets that it sent and the host dropped, as the source port, the address or the protocol is not the container's to use; null
+    /// where the host's stack drops them, which does not count them by container.
+    /// </summary>
+    public ulong? ForeignSourcePackets { get; init; }
+
+    /// <summary>Its sockets; null unless asked for, or where its namespace cannot be entered.</summary>
+    public SocketSample? Sockets { get; init; }
+
+    /// <summary>What is not as the record says, for people.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}
+
+/// <summary>A queue of a limit and what was counted there.</summary>
+/// <param name="Id">What Mesos calls it: <c>bw_limit</c>, <c>bloat_reduction</c>, and the same with <c>ingress_</c>.</param>
+/// <param name="Counters">Since it was made.</param>
+/// <param name="FqCodel">What an fq_codel counts besides.</param>
+internal sealed record QueueSample(string Id, QueueStatistics Counters, FqCodelStatistics? FqCodel);
