@@ -1,7 +1,7 @@
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
@@ -129,7 +129,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                select new PortClaim(protocol.Key, range),
         ];
         RefuseOutside(current, added);
-        AttachmentPath.RefuseTooManyBlocks(claims);
+        ScatteredPorts.Refuse(claims);
         var space = new PortSpace(store.Attachments);
         foreach (var claim in added)
         {

@@ -1,11 +1,11 @@
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
@@ -19,7 +19,7 @@ internal sealed class Construction(
     FlowClassifierParent? flows,
     BpfProgram? drop)
 {
-    private readonly AttachmentPath _path = Session.PathOf(attachment);
+    private readonly AttachmentPath _path = AttachmentPath.Of(attachment);
     private HashSet<U32Handle> _foreign = [];
 
     /// <param name="first">Whether what all containers share may not be there.</param>

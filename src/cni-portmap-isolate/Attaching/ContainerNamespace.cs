@@ -1,10 +1,9 @@
 using CniIsolator.Cni;
-using CniIsolator.Ipam;
 using CniIsolator.Linux;
 
 namespace CniIsolator.Plugin.Attaching;
 
-/// <summary>Opens the namespace that a runtime names, or a record.</summary>
+/// <summary>Opens the namespace that a runtime names.</summary>
 internal static class ContainerNamespace
 {
     /// <exception cref="CniException">103: it is missing or something else; 8: it is the host's own.</exception>
@@ -35,33 +34,5 @@ internal static class ContainerNamespace
         }
 
         return opened;
-    }
-
-    /// <summary>The namespace that an attachment was made in, if a path still leads to it; else null.</summary>
-    /// <param name="attachment">Its record.</param>
-    /// <param name="path">Where to look.</param>
-    public static NetworkNamespace? TryOpen(Attachment attachment, string path)
-    {
-        if (path.Length == 0)
-        {
-            return null;
-        }
-
-        try
-        {
-            var container = NetworkNamespace.Open(path);
-            if (container.Identity == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
-            {
-                return container;
-            }
-
-            container.Dispose();
-        }
-        catch (IOException)
-        {
-            // There is nothing at the path, or no namespace.
-        }
-
-        return null;
     }
 }

@@ -1,8 +1,8 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
@@ -98,7 +98,7 @@ internal static class Detachment
     {
         foreach (var path in (string[])[netns, attachment.Netns])
         {
-            using var container = ContainerNamespace.TryOpen(attachment, path);
+            using var container = RecordedNamespace.TryOpen(attachment, path);
             if (container is null)
             {
                 continue;

@@ -1,11 +1,11 @@
 using System.Globalization;
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 

@@ -1,10 +1,10 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 

@@ -1,8 +1,8 @@
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
@@ -33,7 +33,7 @@ internal sealed class LiveAttachment : IDisposable
         _host = session.Host;
         _attachment = attachment;
         _change = attachment.Change!;
-        _path = Session.PathOf(attachment);
+        _path = AttachmentPath.Of(attachment);
         var after = After(attachment);
         _inside = new FilterChange(ContainerSide.Filters(_path), ContainerSide.Filters(after));
         _onHostEnd = new FilterChange(SourcePolicing.OnHostEnd(_path), SourcePolicing.OnHostEnd(after));
@@ -42,14 +42,14 @@ internal sealed class LiveAttachment : IDisposable
         _setsIngress = _change.Ingress != attachment.Ingress || (request?.IngressRate is not null && _change.Ingress is not null);
         if (ChangesPorts(attachment) || _setsEgress)
         {
-            _container = ContainerNamespace.TryOpen(attachment, attachment.Netns) ?? (mayBeGone ? null : throw Unreachable(attachment));
+            _container = RecordedNamespace.TryOpen(attachment, attachment.Netns) ?? (mayBeGone ? null : throw Unreachable(attachment));
         }
     }
 
     /// <summary>What the filters are computed from once the change is made. Other ports come with other handles.</summary>
     public static AttachmentPath After(Attachment attachment)
     {
-        var path = Session.PathOf(attachment);
+        var path = AttachmentPath.Of(attachment);
         return ChangesPorts(attachment) ? path with { Claims = attachment.Change!.Claims, Generation = 1 - path.Generation } : path;
     }
 

@@ -1,8 +1,8 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 

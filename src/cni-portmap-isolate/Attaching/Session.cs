@@ -1,9 +1,9 @@
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 
@@ -106,23 +106,9 @@ internal sealed class Session : IDisposable
     /// </summary>
     public static IEnumerable<AttachmentPath> PathsOf(Attachment attachment)
     {
-        var path = PathOf(attachment);
+        var path = AttachmentPath.Of(attachment);
         return attachment.Change is { } change ? [path, path with { Claims = change.Claims }] : [path];
     }
-
-    /// <summary>What the attachment's filters are computed from.</summary>
-    public static AttachmentPath PathOf(Attachment attachment) => new(
-        attachment.MasterIfIndex,
-        attachment.IfIndex,
-        attachment.ContainerIfIndex,
-        attachment.Slot,
-        InternetAddress.Parse(attachment.Address),
-        MacAddress.Parse(attachment.Mac),
-        attachment.Slice,
-        attachment.Claims,
-        attachment.HostLoopback == HostLoopback.Allow,
-        attachment.Flow,
-        attachment.Generation);
 
     public void Dispose()
     {

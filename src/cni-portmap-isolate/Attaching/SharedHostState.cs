@@ -1,4 +1,5 @@
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
@@ -6,7 +7,6 @@ using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Attaching;
 

@@ -1,9 +1,9 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
-using CniIsolator.Plugin.Verification;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -77,7 +77,7 @@ internal sealed class AttachmentWarnings
     private DifferenceList CompareLimits(Attachment attachment)
     {
         var differences = new DifferenceList();
-        var path = Session.PathOf(attachment);
+        var path = AttachmentPath.Of(attachment);
         try
         {
             if (attachment.Ingress is { } ingress)
@@ -85,7 +85,7 @@ internal sealed class AttachmentWarnings
                 ShaperCheck.Compare(differences, _host!, _qdiscs, path.HostEnd, attachment.HostInterface, ingress, attachment);
             }
 
-            using var container = attachment.Egress is null ? null : ContainerNamespace.TryOpen(attachment, attachment.Netns);
+            using var container = attachment.Egress is null ? null : RecordedNamespace.TryOpen(attachment, attachment.Netns);
             if (attachment.Egress is { } egress)
             {
                 container?.Run(() =>

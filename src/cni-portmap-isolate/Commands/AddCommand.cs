@@ -4,7 +4,6 @@ using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.DataPath;
 using Serilog;
 
 namespace CniIsolator.Plugin.Commands;
@@ -23,7 +22,7 @@ internal static class AddCommand
         var facts = HostFacts.Read(session.Host, configuration.Master);
         configuration.CheckAgainstHostRange(facts.EphemeralRange);
         configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
-        AttachmentPath.RefuseTooManyBlocks(configuration.Claims);
+        ScatteredPorts.Refuse(configuration.Claims);
         var limits = facts.ReadLimits(configuration);
         foreach (var warning in limits.Warnings)
         {

@@ -1,4 +1,5 @@
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;

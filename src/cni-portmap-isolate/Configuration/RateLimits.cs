@@ -1,5 +1,6 @@
 using System.Globalization;
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 
 namespace CniIsolator.Plugin.Configuration;
@@ -12,12 +13,6 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
 {
     /// <summary>Bytes per second that a limited container gets at least, unless the minimum or maximum key says otherwise.</summary>
     public const ulong DefaultMinimum = 125_000;
-
-    /// <summary>A burst that nobody chose is what the rate sends in this time.</summary>
-    public const ulong DefaultBurstMilliseconds = 10;
-
-    /// <summary>A burst that nobody chose holds at least so many frames.</summary>
-    public const ulong DefaultBurstFrames = 2;
 
     /// <summary>
     /// The kernel keeps a burst as the time that the rate takes for it, in 32 bits: some 274.8 s. Source: struct
@@ -132,18 +127,12 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
         }
 
         var (wanted, frame) = (Saturate(rate), (ulong)frameSize);
-        var chosen = previous is null || (ulong)previous.Burst == ChooseBurst((ulong)previous.Rate, frame) ? null : (ulong?)previous.Burst;
+        var chosen = previous is null || (ulong)previous.Burst == Shaper.ChooseBurst((ulong)previous.Rate, frame) ? null : (ulong?)previous.Burst;
         return new RateLimit(
             wanted,
             previous is not null && previous.Ceil > previous.Rate ? Math.Max(wanted, previous.Ceil) : wanted,
             Burst(chosen, (ulong)wanted, frame, "", []));
     }
-
-    /// <summary>
-    /// Bytes that may leave at once where nobody says. A timer that is late by less than they take at the rate loses nothing.
-    /// </summary>
-    public static ulong ChooseBurst(ulong rate, ulong frameSize) =>
-        Math.Max((ulong)((UInt128)rate * DefaultBurstMilliseconds / 1000), DefaultBurstFrames * frameSize);
 
     private static long Burst(ulong? given, ulong rate, ulong frame, string direction, List<string> warnings)
     {
@@ -156,7 +145,7 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
 
         var wanted = given is { } burst
             ? Math.Max(burst, frame)
-            : ChooseBurst(rate, frame);
+            : Shaper.ChooseBurst(rate, frame);
         return Saturate((ulong)UInt128.Min(wanted, greatest));
     }
 

@@ -1,9 +1,9 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Verification;
 
@@ -13,7 +13,7 @@ internal static class ContainerCheck
     public static void Compare(DifferenceList differences, Attachment attachment)
     {
         using var connection = NetlinkConnection.Open();
-        var path = Session.PathOf(attachment);
+        var path = AttachmentPath.Of(attachment);
         if (Links.Find(connection, attachment.IfName) is not { } link)
         {
             differences.Add($"link {attachment.IfName} in the container", "a veth", "none");

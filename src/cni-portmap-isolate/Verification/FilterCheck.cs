@@ -1,3 +1,4 @@
+using CniIsolator.DataPath;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Tc;
 

@@ -1,3 +1,4 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
@@ -5,7 +6,6 @@ using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.DataPath;
 
 namespace CniIsolator.Plugin.Verification;
 
@@ -14,7 +14,7 @@ internal static class HostCheck
 {
     public static void Compare(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostFacts? facts, HostRecord? note)
     {
-        var path = Session.PathOf(attachment);
+        var path = AttachmentPath.Of(attachment);
         if (facts is not null)
         {
             CompareMaster(differences, attachment, facts);

@@ -1,3 +1,4 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 

@@ -1,11 +1,11 @@
 using System.Diagnostics;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Attaching;
-using CniIsolator.Plugin.DataPath;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Bench.Control;
@@ -48,7 +48,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
     {
         using NetworkNamespace inside = NetworkNamespace.Open(container.Path);
         Attachment attachment = Describe(number, inside);
-        AttachmentPath path = Session.PathOf(attachment);
+        AttachmentPath path = AttachmentPath.Of(attachment);
         long started = Stopwatch.GetTimestamp();
         inside.Run(() => ContainerSide.Build(attachment, path, _namespace.Descriptor, null));
         using var drop = BpfProgram.TryLoadDrop();
@@ -66,7 +66,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
     public double Delete(int number, Namespace container) => Topology.Host.Run(() =>
     {
         _attachments.Remove(number, out Attachment? attachment);
-        AttachmentPath path = Session.PathOf(attachment!);
+        AttachmentPath path = AttachmentPath.Of(attachment!);
         using NetworkNamespace inside = NetworkNamespace.Open(container.Path);
         long started = Stopwatch.GetTimestamp();
         NetlinkBatch entries = new();

@@ -1,9 +1,9 @@
 using System.Diagnostics;
+using CniIsolator.DataPath;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.DataPath;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Bench.Shaping;

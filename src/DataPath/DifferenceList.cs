@@ -1,7 +1,7 @@
-namespace CniIsolator.Plugin.Verification;
+namespace CniIsolator.DataPath;
 
 /// <summary>What CHECK found to be otherwise than ADD had made it.</summary>
-internal sealed class DifferenceList
+public sealed class DifferenceList
 {
     private readonly List<string> _differences = [];
 

@@ -3,9 +3,8 @@ using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.Configuration;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// Limits what leaves a device: htb with one class, and behind it an fq_codel, where packets wait, so that one flow's queue is no
@@ -14,11 +13,17 @@ namespace CniIsolator.Plugin.DataPath;
 /// htb 1: ── class 1:1, rate and ceil ── fq_codel 2:
 /// </code>
 /// </summary>
-internal static class Shaper
+public static class Shaper
 {
     public const uint Qdisc = 0x0001_0000;
     public const uint Class = Qdisc | Minor;
     public const uint Leaf = 0x0002_0000;
+
+    /// <summary>A burst that nobody chose is what the rate sends in this time.</summary>
+    public const ulong DefaultBurstMilliseconds = 10;
+
+    /// <summary>A burst that nobody chose holds at least so many frames.</summary>
+    public const ulong DefaultBurstFrames = 2;
 
     private const uint Minor = 1;
     private const int EthernetHeader = 14; // ETH_HLEN
@@ -35,6 +40,14 @@ internal static class Shaper
     /// </summary>
     public static readonly HtbSettings Settings = new(Minor, DirectQueueLength: 0);
 
+    /// <summary>
+    /// Bytes that may leave at once where nobody says. A timer that is late by less than they take at the rate loses nothing.
+    /// </summary>
+    /// <param name="rate">Bytes per second.</param>
+    /// <param name="frameSize">Bytes of the largest Ethernet frame, header included.</param>
+    public static ulong ChooseBurst(ulong rate, ulong frameSize) =>
+        Math.Max((ulong)((UInt128)rate * DefaultBurstMilliseconds / 1000), DefaultBurstFrames * frameSize);
+
     /// <param name="limit">The limit.</param>
     /// <param name="mtu">The device's, bytes.</param>
     public static HtbClass ClassOf(RateLimit limit, int mtu)
@@ -42,7 +55,7 @@ internal static class Shaper
         var (rate, ceil, burst) = ((ulong)limit.Rate, (ulong)limit.Ceil, (ulong)limit.Burst);
 
         // With a ceil of its own, bursts leave at that speed, and at line speed only what keeps it exact; without one, at line speed.
-        var atOnce = ceil > rate ? Math.Min(burst, RateLimits.ChooseBurst(ceil, (ulong)FrameSize(mtu))) : burst;
+        var atOnce = ceil > rate ? Math.Min(burst, ChooseBurst(ceil, (ulong)FrameSize(mtu))) : burst;
         return new HtbClass(Class, Qdisc, rate, ceil, HtbClass.TicksFor(burst, rate), HtbClass.TicksFor(atOnce, ceil), (uint)FrameSize(mtu));
     }
 

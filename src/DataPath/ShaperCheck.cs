@@ -1,12 +1,11 @@
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.DataPath;
 
-namespace CniIsolator.Plugin.Verification;
+namespace CniIsolator.DataPath;
 
 /// <summary>Compares a device's limit with the kernel's.</summary>
-internal static class ShaperCheck
+public static class ShaperCheck
 {
     // The kernel keeps codel's times in units of 1.024 us.
     private const long Rounding = 2;

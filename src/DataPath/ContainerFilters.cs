@@ -1,13 +1,13 @@
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// Ingress of the container's own devices. The container has the host's address, so its kernel sends whatever is for
 /// that address, or for 127.0.0.1, to its loopback: there stays what is for ports it owns, and the rest leaves for the host.
 /// </summary>
-internal static class ContainerFilters
+public static class ContainerFilters
 {
     private const int OwnedPorts = 0x700;
     private const int QuotedPorts = 0x703;

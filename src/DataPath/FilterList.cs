@@ -1,10 +1,10 @@
 using System.Collections;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>Filters of one place in the order in which they must be made: what a link names comes before the link.</summary>
-internal sealed class FilterList(FilterAttachment at) : IEnumerable<U32Filter>
+public sealed class FilterList(FilterAttachment at) : IEnumerable<U32Filter>
 {
     private readonly List<U32Filter> _filters = [];
 

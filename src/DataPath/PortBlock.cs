@@ -1,12 +1,12 @@
 using System.Numerics;
 using CniIsolator.Ipam;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// Aligned ports of a power of two that share their high byte: what one node of a table that is hashed by that byte can match.
 /// </summary>
-internal static class PortBlock
+public static class PortBlock
 {
     /// <summary>Buckets of such a table.</summary>
     public const int Buckets = 256;

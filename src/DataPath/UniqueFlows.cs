@@ -3,7 +3,7 @@ using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// The master's egress with a queue for each container: an fq_codel serves its queues in turn, so that no container's packets wait
@@ -16,7 +16,7 @@ namespace CniIsolator.Plugin.DataPath;
 /// </code>
 /// Later fragments have no port and go to the host's queue.
 /// </summary>
-internal static class UniqueFlows
+public static class UniqueFlows
 {
     /// <summary>Handle of the fq_codel: one with it is ours.</summary>
     public const uint Qdisc = 0x706d_0000;

@@ -1,9 +1,9 @@
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>Where our filters hang. Several priorities, since a priority has one protocol and kind.</summary>
-internal static class FilterPlaces
+public static class FilterPlaces
 {
     /// <summary>The loopback device has this index in every network namespace. Source: LOOPBACK_IFINDEX of net/flow.h.</summary>
     public const int Loopback = 1;

@@ -2,7 +2,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// Ingress of the master and of the host's loopback: finds the container that owns a packet's destination port, or the
@@ -14,7 +14,7 @@ namespace CniIsolator.Plugin.DataPath;
 /// </code>
 /// Table numbers are the kernel's name space of the whole hook, hence far from the small ones that people choose.
 /// </summary>
-internal static class PortDemultiplexer
+public static class PortDemultiplexer
 {
     private const int ByProtocol = 0x600;
     private const int Icmp = 0x604;

@@ -1,9 +1,7 @@
-using System.Globalization;
-using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>Everything that the filters of one attachment are computed from: equal input gives equal filters.</summary>
 /// <param name="Master">Index of the host interface whose address is shared.</param>
@@ -46,18 +44,23 @@ public sealed record AttachmentPath(
 
     public static int FirstNodeOf(int generation) => generation == 0 ? 1 : SecondGeneration;
 
-    /// <exception cref="CniException">7: the ports are scattered over more than <see cref="MostBlocks"/> blocks.</exception>
-    public static void RefuseTooManyBlocks(IEnumerable<PortClaim> claims)
-    {
-        var blocks = claims.GroupBy(c => c.Protocol).Sum(g => PortSet.From(g.Select(c => c.Range)).Decompose().Count());
-        if (blocks > MostBlocks)
-        {
-            throw new CniException(
-                CniErrorCode.InvalidNetworkConfig,
-                string.Create(CultureInfo.InvariantCulture, $"the fixed ports fall into {blocks} aligned blocks; a container can have {MostBlocks}"),
-                "one range takes few blocks, as many single ports take as many; ports for TCP and UDP count twice");
-        }
-    }
+    /// <summary>What an attachment's filters are computed from.</summary>
+    public static AttachmentPath Of(Attachment attachment) => new(
+        attachment.MasterIfIndex,
+        attachment.IfIndex,
+        attachment.ContainerIfIndex,
+        attachment.Slot,
+        InternetAddress.Parse(attachment.Address),
+        MacAddress.Parse(attachment.Mac),
+        attachment.Slice,
+        attachment.Claims,
+        attachment.HostLoopback == Ipam.HostLoopback.Allow,
+        attachment.Flow,
+        attachment.Generation);
+
+    /// <summary>Aligned blocks that fixed ports fall into, over all protocols.</summary>
+    public static int CountBlocks(IEnumerable<PortClaim> claims) =>
+        claims.GroupBy(c => c.Protocol).Sum(g => PortSet.From(g.Select(c => c.Range)).Decompose().Count());
 
     /// <summary>Fixed ports of one protocol as ranges that a u32 key can express.</summary>
     public IEnumerable<PortRange> ClaimedRanges(TransportProtocol protocol) =>

@@ -2,13 +2,13 @@ using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// u32 keys by what they mean. Offsets count from the IPv4 header (RFC 791) or, where a name says so,
 /// from the header behind it.
 /// </summary>
-internal static class PacketKeys
+public static class PacketKeys
 {
     public const byte Icmp = 1; // IPPROTO_ICMP
 

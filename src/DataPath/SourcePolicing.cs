@@ -2,7 +2,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.DataPath;
+namespace CniIsolator.DataPath;
 
 /// <summary>
 /// Ingress of the veth's end on the host: what a container sends. It passes only from ports the container owns, and
@@ -14,7 +14,7 @@ namespace CniIsolator.Plugin.DataPath;
 /// Anything else matches nothing, and a last filter drops it. Where the kernel has no BPF for that filter, it goes up the
 /// host's stack on a device without address, forwarding and IPv6, where strict reverse-path filtering drops it.
 /// </summary>
-internal static class SourcePolicing
+public static class SourcePolicing
 {
     private const int OwnedPorts = 0x700;
     private const int Destinations = 0x701;
