@@ -225,12 +225,12 @@ public sealed record Attachment
             return $"generation {Generation} is neither 0 nor 1";
         }
 
-        if (FindNoRange(NetworkPorts) is { } ports)
+        if (PortSet.FindNoRange(NetworkPorts) is { } ports)
         {
             return $"networkPorts has \"{ports}\", which is no range of ports";
         }
 
-        if (FindNoRange(NetworkPool) is { } pool)
+        if (PortSet.FindNoRange(NetworkPool) is { } pool)
         {
             return $"networkPool has \"{pool}\", which is no range of ports";
         }
@@ -238,8 +238,4 @@ public sealed record Attachment
         // Not even RespectNullableAnnotations looks into a map.
         return Args.FirstOrDefault(arg => arg.Value is null).Key is { } name ? $"args has no value for {name}" : null;
     }
-
-    /// <summary>The first element of a list of ranges that is none, or null.</summary>
-    private static string? FindNoRange(string? list) =>
-        string.IsNullOrWhiteSpace(list) ? null : list.Split(',').FirstOrDefault(element => !PortRange.TryParse(element, out _));
 }

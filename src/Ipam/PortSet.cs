@@ -118,4 +118,8 @@ public sealed class PortSet : IEquatable<PortSet>
     public override int GetHashCode() => Ranges.Aggregate(0, (hash, range) => HashCode.Combine(hash, range));
 
     public override string ToString() => string.Join(',', Ranges);
+
+    /// <summary>The first element of a list of ranges that is none, or null.</summary>
+    internal static string? FindNoRange(string? list) =>
+        string.IsNullOrWhiteSpace(list) ? null : list.Split(',').FirstOrDefault(element => !PortRange.TryParse(element, out _));
 }

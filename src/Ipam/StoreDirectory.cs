@@ -10,6 +10,7 @@ internal sealed class StoreDirectory
     private const string AsideSuffix = ".json.unreadable";
     private const string HostName = "host";
     private const string FreedName = "freed";
+    private const string NetworksName = "networks";
 
     // Far beyond any record; it bounds what a damaged directory can make us read.
     private const int LargestFile = 1 << 20;
@@ -25,6 +26,8 @@ internal sealed class StoreDirectory
     internal string HostPath => Full(HostName + RecordSuffix);
 
     internal string FreedPath => Full(FreedName + RecordSuffix);
+
+    internal string NetworksPath => Full(NetworksName + RecordSuffix);
 
     internal string RecordPath(AttachmentKey key) => Full(key.HostInterface + RecordSuffix);
 
@@ -179,6 +182,9 @@ internal sealed class StoreDirectory
         }
     }
 
+    /// <summary>By network, container and interface name.</summary>
+    internal static int ByKey(Attachment a, Attachment b) => string.CompareOrdinal(a.Key.ToString(), b.Key.ToString());
+
     /// <summary>Reads all records. One that vanishes meanwhile is left out.</summary>
     internal StoreContent Load()
     {
@@ -196,7 +202,7 @@ internal sealed class StoreDirectory
             }
         }
 
-        attachments.Sort(static (a, b) => string.CompareOrdinal(a.Key.ToString(), b.Key.ToString()));
+        attachments.Sort(ByKey);
         var (host, hostFault) = LoadHost();
         return new StoreContent(attachments, unreadable, host, hostFault);
     }
@@ -206,11 +212,28 @@ internal sealed class StoreDirectory
     {
         foreach (var name in Names().Order(StringComparer.Ordinal))
         {
-            if (RecordName(name) is { } record && record.Of is not (HostName or FreedName))
+            if (IsOfAttachment(name, out var of, out var isAside))
             {
-                yield return Read(Full(name), record.Of, record.IsAside);
+                yield return Read(Full(name), of, isAside);
             }
         }
+    }
+
+    /// <summary>Looks at a file without reading it; null where it is not there any more.</summary>
+    internal static FileFacts? Look(string path) => Attempt("look at", path, () => FileFacts.Read(path));
+
+    internal string PathOf(string name) => Full(name);
+
+    /// <summary>Reads the file of one attachment; neither a record nor a fault where it vanished.</summary>
+    internal (Attachment? Attachment, UnreadableRecord? Fault) Read(string name) =>
+        IsOfAttachment(name, out var of, out var isAside) ? Read(Full(name), of, isAside) : (null, null);
+
+    /// <summary>Names of the files of attachments, in any order.</summary>
+    internal List<string> AttachmentNames()
+    {
+        var names = Names();
+        names.RemoveAll(name => !IsOfAttachment(name, out _, out _));
+        return names;
     }
 
     /// <summary>Reads one record.</summary>
@@ -239,6 +262,19 @@ internal sealed class StoreDirectory
         catch (RecordFormatException)
         {
             return FreedSlices.Empty;
+        }
+    }
+
+    /// <summary>The networks; none where the file cannot be read.</summary>
+    internal IReadOnlyList<NetworkRecord> LoadNetworks()
+    {
+        try
+        {
+            return ReadFile(NetworksPath) is { } content ? StoreFormat.ReadNetworks(content) : [];
+        }
+        catch (RecordFormatException)
+        {
+            return [];
         }
     }
 
@@ -281,6 +317,12 @@ internal sealed class StoreDirectory
         {
             return (null, new UnreadableRecord(path, of, e.Message, isAside));
         }
+    }
+
+    private static bool IsOfAttachment(string name, out string of, out bool isAside)
+    {
+        (of, isAside) = RecordName(name) ?? ("", false);
+        return of is not ("" or HostName or FreedName or NetworksName);
     }
 
     private static (string Of, bool IsAside)? RecordName(string name)

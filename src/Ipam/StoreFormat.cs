@@ -30,6 +30,9 @@ public static class StoreFormat
     public static byte[] Write(FreedSlices freed) =>
         Write(new FreedDocument { Slices = [.. freed.Ranges.Select(r => r.ToString())] }, Json.FreedDocument);
 
+    public static byte[] Write(IReadOnlyList<NetworkRecord> networks) =>
+        Write(new NetworksDocument { Networks = [.. networks] }, Json.NetworksDocument);
+
     /// <exception cref="RecordFormatException">It is not a record that this program understands.</exception>
     public static Attachment ReadAttachment(ReadOnlySpan<byte> json)
     {
@@ -56,6 +59,27 @@ public static class StoreFormat
         {
             throw new RecordFormatException(e.Message, e);
         }
+    }
+
+    /// <exception cref="RecordFormatException">It is not a list that this program understands.</exception>
+    public static IReadOnlyList<NetworkRecord> ReadNetworks(ReadOnlySpan<byte> json)
+    {
+        var networks = Read(json, Json.NetworksDocument, NetworksDocument.CurrentVersion).Networks;
+        foreach (var network in networks)
+        {
+            // Not even RespectNullableAnnotations looks into an array.
+            if (network is null)
+            {
+                throw new RecordFormatException("networks has null");
+            }
+
+            if (network.FindFault() is { } fault)
+            {
+                throw new RecordFormatException($"{network.Name}: {fault}");
+            }
+        }
+
+        return networks;
     }
 
     private static byte[] Write<T>(T value, JsonTypeInfo<T> type) => [.. JsonSerializer.SerializeToUtf8Bytes(value, type), (byte)'\n'];
@@ -130,4 +154,5 @@ internal sealed record FreedDocument
 [JsonSerializable(typeof(Attachment[]))]
 [JsonSerializable(typeof(HostRecord))]
 [JsonSerializable(typeof(FreedDocument))]
+[JsonSerializable(typeof(NetworksDocument))]
 internal sealed partial class StoreJsonContext : JsonSerializerContext;

@@ -8,6 +8,9 @@ namespace CniIsolator.Ipam;
 /// </summary>
 public sealed class StoreTransaction : IDisposable
 {
+    // Far more than a host has: it bounds the file where names come and go.
+    private const int MostNetworks = 64;
+
     private readonly StoreDirectory _directory;
     private readonly FileLock _lock;
     private List<Attachment>? _attachments;
@@ -164,6 +167,37 @@ public sealed class StoreTransaction : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         StoreDirectory.Delete(_directory.HostPath);
         _host = (null, null);
+    }
+
+    /// <summary>
+    /// Notes a network as it is now, in the place of what was noted of it before. Only those of the same boot stay beside it. A note that
+    /// cannot be written is not missed: it owns nothing.
+    /// </summary>
+    public void NoteNetwork(NetworkRecord network)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var known = _directory.LoadNetworks();
+        if (known.Contains(network))
+        {
+            return;
+        }
+
+        List<NetworkRecord> networks = [.. known];
+        networks.RemoveAll(other => other.BootId != network.BootId || (other.Name == network.Name && other.HostNetns == network.HostNetns));
+        if (networks.Count == MostNetworks)
+        {
+            networks.RemoveAt(0);
+        }
+
+        networks.Add(network);
+        try
+        {
+            _directory.ReplaceFile(_directory.NetworksPath, StoreFormat.Write(networks));
+        }
+        catch (StoreException)
+        {
+            // On a full disk an attachment must not fail for this.
+        }
     }
 
     /// <summary>

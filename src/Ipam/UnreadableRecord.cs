@@ -16,4 +16,8 @@ public sealed record StoreContent(
     IReadOnlyList<Attachment> Attachments,
     IReadOnlyList<UnreadableRecord> Unreadable,
     HostRecord? Host,
-    UnreadableRecord? UnreadableHost);
+    UnreadableRecord? UnreadableHost)
+{
+    /// <summary>The networks that are known; null where nobody asked.</summary>
+    public IReadOnlyList<NetworkRecord>? Networks { get; init; }
+}

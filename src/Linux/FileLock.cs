@@ -134,7 +134,9 @@ public sealed class NotRegularFileException(string message) : IOException(messag
 /// <param name="Owner">User id.</param>
 /// <param name="Device">Major number in the upper, minor number in the lower half.</param>
 /// <param name="Inode">Unique on the device.</param>
-public readonly record struct FileFacts(ushort Mode, uint Owner, ulong Device, ulong Inode)
+/// <param name="Size">Bytes.</param>
+/// <param name="Changed">When content, name or mode last changed (ctime), nanoseconds since 1970.</param>
+public readonly record struct FileFacts(ushort Mode, uint Owner, ulong Device, ulong Inode, ulong Size, long Changed)
 {
     private const ushort TypeMask = 0xf000; // S_IFMT
 
@@ -347,13 +349,23 @@ internal static partial class FileCalls
         [FieldOffset(32)]
         private readonly ulong _inode;
 
+        [FieldOffset(40)]
+        private readonly ulong _size;
+
+        [FieldOffset(96)]
+        private readonly long _changedSeconds;
+
+        [FieldOffset(104)]
+        private readonly uint _changedNanoseconds;
+
         [FieldOffset(136)]
         private readonly uint _deviceMajor;
 
         [FieldOffset(140)]
         private readonly uint _deviceMinor;
 
-        internal FileFacts Facts => new(_mode, _owner, ((ulong)_deviceMajor << 32) | _deviceMinor, _inode);
+        internal FileFacts Facts => new(
+            _mode, _owner, ((ulong)_deviceMajor << 32) | _deviceMinor, _inode, _size, unchecked((_changedSeconds * 1_000_000_000) + _changedNanoseconds));
     }
 
     // Named as in libc.

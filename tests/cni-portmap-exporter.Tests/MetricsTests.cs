@@ -25,10 +25,10 @@ public sealed class MetricsTests
     [Fact]
     public void What_is_not_known_is_left_out()
     {
-        var text = Written(MetricsFormat.Prometheus, Samples.Of() with { Pool = null, UnreadableRecords = null, Fault = "no store" });
+        var text = Written(MetricsFormat.Prometheus, Samples.Of() with { Capacity = null, UnreadableRecords = null, Fault = "no store" });
         Assert.DoesNotContain("ephemeral_ports", text, StringComparison.Ordinal);
         Assert.DoesNotContain("unreadable", text, StringComparison.Ordinal);
-        Assert.DoesNotContain("capacity", Written(MetricsFormat.Prometheus, Samples.Of() with { Pool = new PoolUse(null, 16) }), StringComparison.Ordinal);
+        Assert.DoesNotContain("portmap_ephemeral_ports_capacity", Written(MetricsFormat.Prometheus, Samples.Of() with { Capacity = new Capacity(null, 16, []) }), StringComparison.Ordinal);
     }
 
     [Fact]

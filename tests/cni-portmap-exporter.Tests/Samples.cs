@@ -1,6 +1,7 @@
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Exporter.Tests;
 
@@ -64,17 +65,32 @@ internal static class Samples
                 Ingress = new RateLimit(500_000, 500_000, 16_000),
                 Args = new() { ["K8S_POD_NAMESPACE"] = "default", ["K8S_POD_NAME"] = "we\"b\\\n<ä>" },
             },
-            Counters),
+            Counters)
+        {
+            Queues =
+            [
+                new("bw_limit", Queue(100), null),
+                new("bloat_reduction", Queue(200), new FqCodelStatistics { EcnMarks = 208 }),
+                new("ingress_bw_limit", Queue(300), null),
+                new("ingress_bloat_reduction", Queue(400), new FqCodelStatistics { EcnMarks = 408 }),
+            ],
+            ForeignSourcePackets = 19,
+            EgressInForce = false,
+            IngressInForce = true,
+        },
         new ContainerSample(Attachment("b2", 2), default));
+
+    /// <summary>Numbers that tell which is which.</summary>
+    private static QueueStatistics Queue(uint first) => new(first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + 7);
 
     internal static Sample Of(params ContainerSample[] containers) => new()
     {
         Time = Time,
         Duration = TimeSpan.FromMilliseconds(1.5),
         Containers = containers,
-        Pool = new PoolUse(24576, 2048),
+        Capacity = new Capacity(24576, 2048, [new NetworkCapacity("shared", new SliceCapacity(24, 22, 8192), 22, 1001, 11)]),
         UnreadableRecords = 1,
-        Errors = new ScrapeErrors(3, 0),
+        Faults = [3, .. new ulong[FaultLog.Sources.Count - 1]],
         Fault = null,
     };
 }

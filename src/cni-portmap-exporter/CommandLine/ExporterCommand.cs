@@ -52,7 +52,8 @@ internal static class ExporterCommand
     {
         try
         {
-            var sampler = new Sampler(new AttachmentStore(stateDir), TimeProvider.System);
+            var faults = new FaultLog(TimeProvider.System, line => error.WriteLine($"{Name}: {line}"));
+            var sampler = new Sampler(new StoreReader(stateDir), TimeProvider.System, faults);
             await using var server = new ExporterServer(addresses, new Routes(sampler.TakeAsync, Version));
             await server.StartAsync().ConfigureAwait(false);
             foreach (var address in addresses)

@@ -41,6 +41,7 @@ internal static class MesosStatistics
         writer.WriteNumber("begin", attachment.Slice.Begin);
         writer.WriteNumber("end", attachment.Slice.End);
         writer.WriteEndObject();
+        QueueStatisticsFields.Write(writer, container.Queues);
         writer.WriteEndObject();
         writer.WriteEndObject();
     }

@@ -14,43 +14,39 @@ internal static class MetricsDocument
     public static void Write(IBufferWriter<byte> output, MetricsFormat format, Sample sample, string version)
     {
         var writer = new MetricsWriter(output, format);
-        var containers = WithUniqueLabels(sample.Containers);
-        WriteContainers(writer, containers);
-        WriteCounters(writer, containers);
-        WriteLimits(writer, containers, "egress", "sends", a => a.Egress);
-        WriteLimits(writer, containers, "ingress", "receives", a => a.Ingress);
-        WritePool(writer, sample);
+        var series = Series.Of(sample.Containers);
+        WriteContainers(writer, series);
+        WriteCounters(writer, series);
+        WriteLimits(writer, series, "egress", "sends", a => a.Egress);
+        WriteLimits(writer, series, "ingress", "receives", a => a.Ingress);
+        QueueMetrics.Write(writer, series);
+        CapacityMetrics.Write(writer, sample.Capacity);
         WriteSelf(writer, sample, version);
         writer.End();
     }
 
-    /// <summary>
-    /// A container can have several interfaces in one network, if in several namespaces, and a label set must not occur twice: the newest stands
-    /// for the container. The form of Mesos' agents shows each.
-    /// </summary>
-    private static List<ContainerSample> WithUniqueLabels(IReadOnlyList<ContainerSample> containers) =>
-        [.. containers.GroupBy(c => (c.Attachment.ContainerId, c.Attachment.Network)).Select(same => same.MaxBy(c => c.Attachment.Created)!)];
-
-    private static void WriteContainers(MetricsWriter writer, List<ContainerSample> containers)
+    private static void WriteContainers(MetricsWriter writer, List<Series> series)
     {
         writer.Family("portmap_container", MetricType.Info, null, "A container, its interface and its ports.");
-        foreach (var (attachment, _) in containers)
+        foreach (var container in series)
         {
+            var attachment = container.Attachment;
             writer.Sample(
                 1L,
-                [
-                    .. Labels(attachment),
+                container.Labels,
+                MetricsWriter.Encode(
                     ("ifname", attachment.IfName),
                     ("host_interface", attachment.HostInterface),
                     ("ports", string.Join(',', attachment.Claims)),
                     ("ephemeral", attachment.Slice.ToString()),
                     ("pod", ContainerNames.Pod(attachment)),
                     ("pod_namespace", ContainerNames.PodNamespace(attachment)),
-                ]);
+                    ("job", ContainerNames.Job(attachment)),
+                    ("task", ContainerNames.Task(attachment))));
         }
     }
 
-    private static void WriteCounters(MetricsWriter writer, List<ContainerSample> containers)
+    private static void WriteCounters(MetricsWriter writer, List<Series> series)
     {
         // What the host end sends, the container receives.
         Write("receive_bytes", "bytes", "Bytes that the container received.", c => c.SentBytes);
@@ -65,15 +61,15 @@ internal static class MetricsDocument
         void Write(string name, string? unit, string help, Func<LinkCounters, ulong> value)
         {
             writer.Family("portmap_network_" + name, MetricType.Counter, unit, help);
-            foreach (var (attachment, counters) in containers)
+            foreach (var container in series)
             {
-                writer.Sample(value(counters), Labels(attachment));
+                writer.Sample(value(container.Container.HostEnd), container.Labels);
             }
         }
     }
 
     /// <summary>Without a limit there is no sample; without a ceil and a burst above the limit, none of those.</summary>
-    private static void WriteLimits(MetricsWriter writer, List<ContainerSample> containers, string direction, string does, Func<Attachment, RateLimit?> limit)
+    private static void WriteLimits(MetricsWriter writer, List<Series> series, string direction, string does, Func<Attachment, RateLimit?> limit)
     {
         const string Rate = "bytes_per_second";
         Write($"limit_{Rate}", Rate, $"Limit of what the container {does}.", l => l.Rate);
@@ -83,31 +79,14 @@ internal static class MetricsDocument
         void Write(string name, string unit, string help, Func<RateLimit, long?> value)
         {
             writer.Family($"portmap_{direction}_{name}", MetricType.Gauge, unit, help);
-            foreach (var (attachment, _) in containers)
+            foreach (var container in series)
             {
-                if (limit(attachment) is { } set && value(set) is { } number)
+                if (limit(container.Attachment) is { } set && value(set) is { } number)
                 {
-                    writer.Sample(number, Labels(attachment));
+                    writer.Sample(number, container.Labels);
                 }
             }
         }
-    }
-
-    private static void WritePool(MetricsWriter writer, Sample sample)
-    {
-        if (sample.Pool is not { } pool)
-        {
-            return;
-        }
-
-        if (pool.Capacity is { } capacity)
-        {
-            writer.Family("portmap_ephemeral_ports_capacity", MetricType.Gauge, null, "Ports in the pools of ephemeral ports of the networks that have containers.");
-            writer.Sample((long)capacity);
-        }
-
-        writer.Family("portmap_ephemeral_ports_in_use", MetricType.Gauge, null, "Ephemeral ports that containers hold.");
-        writer.Sample((long)pool.InUse);
     }
 
     private static void WriteSelf(MetricsWriter writer, Sample sample, string version)
@@ -123,10 +102,9 @@ internal static class MetricsDocument
         writer.Family("portmap_scrape_duration_seconds", MetricType.Gauge, "seconds", "Time that reading the store and the kernel's counters took.");
         writer.Sample(sample.Duration.TotalSeconds);
         writer.Family("portmap_scrape_errors", MetricType.Counter, null, "Times that a source could not be read.");
-        writer.Sample(sample.Errors.Store, ("source", "store"));
-        writer.Sample(sample.Errors.Links, ("source", "links"));
+        foreach (var source in FaultLog.Sources)
+        {
+            writer.Sample(sample.Faults[(int)source], ("source", FaultLog.Name(source)));
+        }
     }
-
-    private static (string Name, string Value)[] Labels(Attachment attachment) =>
-        [("container_id", attachment.ContainerId), ("network", attachment.Network)];
 }

@@ -14,14 +14,32 @@ internal enum MetricType
 
     /// <summary>Always 1, its labels are what it says; the sample's name ends in <c>_info</c>.</summary>
     Info,
+
+    /// <summary>Values at quantiles, which a label <c>quantile</c> names.</summary>
+    Summary,
 }
 
 /// <summary>Writes metrics, family by family, in either text form.</summary>
 internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat format)
 {
+    // A double in full takes 24 characters, an integer 20.
+    private const int LongestNumber = 32;
+
     private readonly bool _open = format == MetricsFormat.OpenMetrics;
-    private string _sample = "";
-    private string _header = "";
+    private byte[] _sample = [];
+    private byte[] _header = [];
+
+    /// <summary>Labels as they stand between the braces, to be used for many samples.</summary>
+    public static byte[] Encode(params ReadOnlySpan<(string Name, string Value)> labels)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, value) in labels)
+        {
+            text.Append(text.Length == 0 ? "" : ",").Append(name).Append("=\"").Append(Escape(value)).Append('"');
+        }
+
+        return Encoding.UTF8.GetBytes(text.ToString());
+    }
 
     /// <summary>Begins a family; one that has no samples then is left out.</summary>
     /// <param name="name">Without the type's suffix; ends with the unit if there is one.</param>
@@ -30,7 +48,7 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
     /// <param name="help">One sentence.</param>
     public void Family(string name, MetricType type, string? unit, string help)
     {
-        _sample = type switch
+        var sample = type switch
         {
             MetricType.Counter => name + "_total",
             MetricType.Info => name + "_info",
@@ -38,51 +56,89 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
         };
 
         // OpenMetrics knows families, whose samples have suffixes; the older form names the samples themselves and knows no info.
-        var family = _open ? name : _sample;
+        var family = _open ? name : sample;
         var kind = type switch
         {
             MetricType.Counter => "counter",
+            MetricType.Summary => "summary",
             MetricType.Info when _open => "info",
             _ => "gauge",
         };
-        _header = $"# HELP {family} {EscapeHelp(help)}\n# TYPE {family} {kind}\n" + (_open && unit is not null ? $"# UNIT {family} {unit}\n" : "");
+        _sample = Encoding.UTF8.GetBytes(sample);
+        _header = Encoding.UTF8.GetBytes(
+            $"# HELP {family} {EscapeHelp(help)}\n# TYPE {family} {kind}\n" + (_open && unit is not null ? $"# UNIT {family} {unit}\n" : ""));
     }
 
-    public void Sample(ulong value, params ReadOnlySpan<(string Name, string Value)> labels) =>
-        Line(value.ToString(CultureInfo.InvariantCulture), labels);
+    public void Sample(ulong value, params ReadOnlySpan<(string Name, string Value)> labels) => Sample(value, Encode(labels));
 
-    public void Sample(long value, params ReadOnlySpan<(string Name, string Value)> labels) =>
-        Line(value.ToString(CultureInfo.InvariantCulture), labels);
+    public void Sample(long value, params ReadOnlySpan<(string Name, string Value)> labels) => Sample(value, Encode(labels));
 
-    public void Sample(double value, params ReadOnlySpan<(string Name, string Value)> labels) =>
-        Line(value.ToString("R", CultureInfo.InvariantCulture), labels);
+    public void Sample(double value, params ReadOnlySpan<(string Name, string Value)> labels) => Sample(value, Encode(labels));
+
+    /// <param name="value">The value.</param>
+    /// <param name="labels">From <see cref="Encode"/>.</param>
+    /// <param name="more">Further labels.</param>
+    public void Sample(ulong value, byte[] labels, byte[]? more = null)
+    {
+        Begin(labels, more);
+        value.TryFormat(output.GetSpan(LongestNumber), out var written, default, CultureInfo.InvariantCulture);
+        End(written);
+    }
+
+    /// <inheritdoc cref="Sample(ulong, byte[], byte[])"/>
+    public void Sample(long value, byte[] labels, byte[]? more = null)
+    {
+        Begin(labels, more);
+        value.TryFormat(output.GetSpan(LongestNumber), out var written, default, CultureInfo.InvariantCulture);
+        End(written);
+    }
+
+    /// <inheritdoc cref="Sample(ulong, byte[], byte[])"/>
+    public void Sample(double value, byte[] labels, byte[]? more = null)
+    {
+        Begin(labels, more);
+        value.TryFormat(output.GetSpan(LongestNumber), out var written, "R", CultureInfo.InvariantCulture);
+        End(written);
+    }
 
     /// <summary>After the last family.</summary>
     public void End()
     {
         if (_open)
         {
-            Text("# EOF\n");
+            output.Write("# EOF\n"u8);
         }
     }
 
-    private void Line(string value, ReadOnlySpan<(string Name, string Value)> labels)
+    private void Begin(byte[] labels, byte[]? more)
     {
-        Text(_header);
-        _header = "";
-        Text(_sample);
-        for (var i = 0; i < labels.Length; i++)
+        output.Write(_header);
+        _header = [];
+        output.Write(_sample);
+        if (labels.Length == 0)
         {
-            Text(i == 0 ? "{" : ",");
-            Text($"{labels[i].Name}=\"{EscapeLabel(labels[i].Value)}\"");
+            output.Write(" "u8);
+            return;
         }
 
-        Text(labels.Length == 0 ? " " : "} ");
-        Text(value);
-        Text("\n");
+        output.Write("{"u8);
+        output.Write(labels);
+        if (more is not null)
+        {
+            output.Write(","u8);
+            output.Write(more);
+        }
+
+        output.Write("} "u8);
     }
 
-    private static string EscapeLabel(string text) =>
+    private void End(int written)
+    {
+        output.Advance(written);
+        output.Write("\n"u8);
+    }
+
+    private static string Escape(string text) =>
         text.AsSpan().IndexOfAny('\\', '"', '\n') < 0 ? text : text.Replace("\\", @"\\").Replace("\"", "\\\"").Replace("\n", @"\n");
 
     // In the older form a quote in a help text stands for itself.
@@ -91,6 +147,4 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
         var escaped = text.Replace("\\", @"\\").Replace("\n", @"\n");
         return _open ? escaped.Replace("\"", "\\\"") : escaped;
     }
-
-    private void Text(string text) => Encoding.UTF8.GetBytes(text, output);
 }

@@ -18,6 +18,12 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
     /// </summary>
     public ulong? ForeignSourcePackets { get; init; }
 
+    /// <summary>Whether the shaper of what it sends is there; null without a limit, or where its namespace cannot be looked into.</summary>
+    public bool? EgressInForce { get; init; }
+
+    /// <summary>Whether the shaper of what it receives is there; null without a limit, or where the qdiscs could not be read.</summary>
+    public bool? IngressInForce { get; init; }
+
     /// <summary>Its sockets; null unless asked for, or where its namespace cannot be entered.</summary>
     public SocketSample? Sockets { get; init; }
 
@@ -29,4 +35,11 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
 /// <param name="Id">What Mesos calls it: <c>bw_limit</c>, <c>bloat_reduction</c>, and the same with <c>ingress_</c>.</param>
 /// <param name="Counters">Since it was made.</param>
 /// <param name="FqCodel">What an fq_codel counts besides.</param>
-internal sealed record QueueSample(string Id, QueueStatistics Counters, FqCodelStatistics? FqCodel);
+internal sealed record QueueSample(string Id, QueueStatistics Counters, FqCodelStatistics? FqCodel)
+{
+    public const string Limit = "bw_limit";
+    public const string FairQueue = "bloat_reduction";
+
+    /// <summary>Stands before the names of queues for what a container receives.</summary>
+    public const string Ingress = "ingress_";
+}

@@ -2,6 +2,7 @@ using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Exporter.Sampling;
 
@@ -10,20 +11,23 @@ namespace CniIsolator.Exporter.Sampling;
 /// </summary>
 internal sealed class Sampler
 {
-    private readonly AttachmentStore _store;
+    private readonly StoreReader _store;
     private readonly TimeProvider _clock;
+    private readonly FaultLog _faults;
     private readonly string _bootId = HostIdentity.BootId;
     private readonly string _hostNetns;
     private readonly SingleFlight<Sample> _flight;
-    private ScrapeErrors _errors;
+    private readonly CapacitySource _capacity;
 
     /// <exception cref="LinuxException">This process cannot tell its own network namespace.</exception>
-    public Sampler(AttachmentStore store, TimeProvider clock)
+    public Sampler(StoreReader store, TimeProvider clock, FaultLog faults)
     {
         using var own = NetworkNamespace.OpenCurrent();
         _hostNetns = own.Identity.ToString();
         _store = store;
         _clock = clock;
+        _faults = faults;
+        _capacity = new CapacitySource(clock);
         _flight = new SingleFlight<Sample>(Take);
     }
 
@@ -31,72 +35,127 @@ internal sealed class Sampler
     public Task<Sample> TakeAsync() => _flight.RunAsync();
 
     /// <summary>What of a store's content is on this host, in this boot, and has its interface.</summary>
-    internal static IEnumerable<ContainerSample> Join(IEnumerable<Attachment> own, Dictionary<int, LinkCounters> links)
+    internal static List<ContainerSample> Join(IReadOnlyList<Attachment> own, Dictionary<int, LinkCounters> links)
     {
+        var joined = new List<ContainerSample>(own.Count);
         foreach (var attachment in own)
         {
             // An index of 0 is not known yet. One without a link is a container that has gone, or is not there yet.
             if (attachment.IfIndex != 0 && links.TryGetValue(attachment.IfIndex, out var counters))
             {
-                yield return new ContainerSample(attachment, counters);
+                joined.Add(new ContainerSample(attachment, counters));
             }
         }
+
+        return joined;
     }
 
-    /// <summary>Pools may be shared between networks: a port counts once.</summary>
-    internal static PoolUse Use(IReadOnlyList<Attachment> own)
+    /// <summary>Adds what the qdiscs of a container's host end tell.</summary>
+    internal static ContainerSample WithQueues(ContainerSample container, DeviceQueues? host)
     {
-        var pools = own.Where(a => a.NetworkPool is not null).Select(a => PortSet.Parse(a.NetworkPool!)).Distinct().ToList();
-        int? capacity = pools.Count == 0 ? null : pools.Aggregate((all, pool) => all.Union(pool)).Count;
-        return new PoolUse(capacity, PortSet.From(own.Select(a => a.Slice)).Count);
+        var attachment = container.Attachment;
+        var queues = new List<QueueSample>();
+        var warnings = new List<string>();
+        bool? inForce = null;
+        if (attachment.Ingress is not null)
+        {
+            inForce = host is { HasLimit: true };
+            if (inForce == false)
+            {
+                warnings.Add("the limit of what it receives is not in force: the shaper is missing");
+            }
+
+            host?.AddTo(queues, QueueSample.Ingress);
+        }
+
+        return container with
+        {
+            Queues = queues,
+            IngressInForce = inForce,
+            ForeignSourcePackets = attachment.DropsUnmatched ? host?.FilterDrops : null,
+            Warnings = warnings,
+        };
     }
 
     private Sample Take()
     {
         var started = _clock.GetTimestamp();
-        var faults = new List<string>();
-        var content = TryReadStore(faults);
-        var links = TryReadLinks(faults);
+        string? fault = null;
+        var content = Try(Source.Store, _store.Read, ref fault);
+        List<Attachment> own = [];
+        foreach (var attachment in content?.Attachments ?? [])
+        {
+            if (IsOfThisHost(attachment.BootId, attachment.HostNetns))
+            {
+                own.Add(attachment);
+            }
+        }
+
+        // A connection for each sample: after a failure, nothing of an old answer is left in it.
+        using var connection = Try(Source.Links, () => NetlinkConnection.Open(), ref fault);
+        var links = connection is null ? null : Try(Source.Links, () => LinkStatistics.List(connection), ref fault);
         var time = _clock.GetUtcNow();
-        var own = content?.Attachments.Where(a => a.BootId == _bootId && a.HostNetns == _hostNetns).ToList();
+        var containers = content is null || links is null ? [] : Join(own, links);
+        if (connection is not null && containers.Count > 0)
+        {
+            AddQueues(connection, containers);
+        }
+
         return new Sample
         {
             Time = time,
-            Containers = own is null || links is null ? [] : [.. Join(own, links)],
-            Pool = own is null ? null : Use(own),
+            Containers = containers,
+            Capacity = content is null ? null : ReadCapacity(content, own),
             UnreadableRecords = content?.Unreadable.Count,
-            Errors = _errors,
-            Fault = faults.Count == 0 ? null : string.Join("; ", faults),
+            Faults = _faults.Counts(),
+            Fault = fault,
             Duration = _clock.GetElapsedTime(started),
         };
     }
 
-    private StoreContent? TryReadStore(List<string> faults)
+    private void AddQueues(NetlinkConnection connection, List<ContainerSample> containers)
     {
-        try
+        string? ignored = null;
+        if (Try(Source.Queues, () => DeviceQueues.ByDevice(TcStatistics.ListQdiscs(connection, index: 0)), ref ignored) is not { } devices)
         {
-            return _store.ReadAll();
+            return;
         }
-        catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
+
+        for (var i = 0; i < containers.Count; i++)
         {
-            _errors = _errors with { Store = _errors.Store + 1 };
-            faults.Add(e.Message);
-            return null;
+            containers[i] = WithQueues(containers[i], devices.GetValueOrDefault(containers[i].Attachment.IfIndex));
         }
     }
 
-    private Dictionary<int, LinkCounters>? TryReadLinks(List<string> faults)
+    private Capacity? ReadCapacity(StoreContent content, List<Attachment> own)
+    {
+        List<NetworkRecord> networks = [];
+        foreach (var network in content.Networks ?? [])
+        {
+            if (IsOfThisHost(network.BootId, network.HostNetns))
+            {
+                networks.Add(network);
+            }
+        }
+
+        string? ignored = null;
+        return Try(Source.Capacity, () => _capacity.Of(content, networks, own), ref ignored);
+    }
+
+    private bool IsOfThisHost(string bootId, string hostNetns) => bootId == _bootId && hostNetns == _hostNetns;
+
+    /// <summary>What a source says, or null and the fault noted.</summary>
+    private T? Try<T>(Source source, Func<T> read, ref string? fault)
+        where T : class
     {
         try
         {
-            // A connection for each sample: after a failure, nothing of an old answer is left in it.
-            using var connection = NetlinkConnection.Open();
-            return LinkStatistics.List(connection);
+            return read();
         }
-        catch (IOException e)
+        catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
         {
-            _errors = _errors with { Links = _errors.Links + 1 };
-            faults.Add(e.Message);
+            _faults.Add(source, e.Message);
+            fault = fault is null ? e.Message : $"{fault}; {e.Message}";
             return null;
         }
     }

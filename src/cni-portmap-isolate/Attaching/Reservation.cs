@@ -157,6 +157,15 @@ internal sealed class Reservation(
 
         attachment = Compose(request, container, slice, slot, flow);
         store.Write(attachment);
+        store.NoteNetwork(new NetworkRecord
+        {
+            Name = attachment.Network,
+            BootId = attachment.BootId,
+            HostNetns = attachment.HostNetns,
+            Ports = configuration.Ports.ToString(),
+            EphemeralPorts = configuration.EphemeralPorts.ToString(),
+            EphemeralPortsPerContainer = configuration.UsualEphemeralPortsPerContainer,
+        });
         return [];
     }
 

@@ -27,18 +27,18 @@ internal static class EphemeralPool
         return pool;
     }
 
+    /// <summary>The size of the slice of a container that asks for none.</summary>
+    /// <exception cref="CniException"><see cref="CniErrorCode.InvalidNetworkConfig"/>.</exception>
+    public static int ReadUsualSliceSize(CniConfig config) =>
+        (int)(config.Top.Member(ConfigurationKeys.EphemeralPortsPerContainer).AsInteger(0, 65536) ?? ConfigurationKeys.DefaultEphemeralPortsPerContainer);
+
     /// <summary>The size of this container's slice: the label's, else CNI_ARGS', else the key's.</summary>
     /// <exception cref="CniException"><see cref="CniErrorCode.InvalidNetworkConfig"/>.</exception>
     public static int ReadSliceSize(CniConfig config, CniArgs args, PortSet pool)
     {
         var value = config.Top.Member(ConfigurationKeys.EphemeralPortsPerContainer);
-        var size = ConfigurationKeys.DefaultEphemeralPortsPerContainer;
-        var (key, text) = (value.Path, size.ToString(CultureInfo.InvariantCulture));
-        if (value.IsPresent)
-        {
-            size = (int)value.AsInteger(0, 65536)!.Value;
-            text = value.Shown.Trim('"');
-        }
+        var size = ReadUsualSliceSize(config);
+        var (key, text) = (value.Path, value.IsPresent ? value.Shown.Trim('"') : size.ToString(CultureInfo.InvariantCulture));
 
         // The network's own setting is checked even where the container has another: it is wrong for all others.
         Check(key, text, size, pool);

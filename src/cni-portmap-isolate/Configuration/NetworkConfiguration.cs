@@ -31,6 +31,9 @@ public sealed record NetworkConfiguration
     /// <summary>Size of this container's slice: a power of two, at least 16, that the pool has an aligned block for.</summary>
     public required int EphemeralPortsPerContainer { get; init; }
 
+    /// <summary>Size of the slice of a container that asks for no other.</summary>
+    public required int UsualEphemeralPortsPerContainer { get; init; }
+
     public required RateSettings Egress { get; init; }
 
     public required RateSettings Ingress { get; init; }
@@ -91,6 +94,7 @@ public sealed record NetworkConfiguration
             Ports = ports,
             EphemeralPorts = pool,
             EphemeralPortsPerContainer = EphemeralPool.ReadSliceSize(config, args, pool),
+            UsualEphemeralPortsPerContainer = EphemeralPool.ReadUsualSliceSize(config),
             Egress = RateSettings.Read(top, "egress", bandwidth.EgressRate, bandwidth.EgressBurst),
             Ingress = RateSettings.Read(top, "ingress", bandwidth.IngressRate, bandwidth.IngressBurst),
             LinkSpeed = ByteRate.Read(top.Member(ConfigurationKeys.LinkSpeed)) is { } speed and > 0 ? speed : null,

@@ -1,0 +1,38 @@
+using CniIsolator.Exporter.Sampling;
+using CniIsolator.Ipam;
+
+namespace CniIsolator.Exporter.Formats;
+
+/// <summary>A container with the labels that all its series have.</summary>
+/// <param name="Container">The container.</param>
+/// <param name="Labels">From <see cref="MetricsWriter.Encode"/>.</param>
+internal sealed record Series(ContainerSample Container, byte[] Labels)
+{
+    public Attachment Attachment => Container.Attachment;
+
+    /// <summary>
+    /// A container can have several interfaces in one network, if in several namespaces, and a label set must not occur twice: the newest stands
+    /// for the container. The form of Mesos' agents shows each.
+    /// </summary>
+    public static List<Series> Of(IReadOnlyList<ContainerSample> containers)
+    {
+        var series = new List<Series>(containers.Count);
+        foreach (var container in containers)
+        {
+            var attachment = container.Attachment;
+            var next = new Series(container, MetricsWriter.Encode(("container_id", attachment.ContainerId), ("network", attachment.Network)));
+
+            // In a sample they stand side by side.
+            if (series.Count > 0 && series[^1].Attachment is var last && last.ContainerId == attachment.ContainerId && last.Network == attachment.Network)
+            {
+                series[^1] = last.Created >= attachment.Created ? series[^1] : next;
+            }
+            else
+            {
+                series.Add(next);
+            }
+        }
+
+        return series;
+    }
+}
