@@ -74,6 +74,26 @@ public static class PortDemultiplexer
     /// <summary>One container's entries on the host's loopback.</summary>
     public static IEnumerable<U32Filter> OnLoopback(AttachmentPath path) => Entries(path, FilterPlaces.Loopback);
 
+    /// <summary>
+    /// The filters that deliver packets to a container's own ports, on the master and on the loopback alike: what they count is what each
+    /// port received. Errors that quote a port are delivered by others.
+    /// </summary>
+    public static IEnumerable<PortDelivery> Deliveries(AttachmentPath path)
+    {
+        foreach (var block in PortBlock.Cut(path.Slice))
+        {
+            yield return new PortDelivery(new U32Handle(Slices, PortBlock.Bucket(block), PortBlock.Node(block)), null, path.Slice);
+        }
+
+        foreach (var claim in path.Claims)
+        {
+            foreach (var block in PortSet.From(claim.Range).Decompose().SelectMany(PortBlock.Cut))
+            {
+                yield return new PortDelivery(new U32Handle(Fixed(claim.Protocol), PortBlock.Bucket(block), PortBlock.Node(block)), claim.Protocol, claim.Range);
+            }
+        }
+    }
+
     private static FilterList Shared(int device, InternetAddress? quotedSource)
     {
         var filters = new FilterList(FilterPlaces.Internet(device));
@@ -143,3 +163,9 @@ public static class PortDemultiplexer
 
     private static int Index(TransportProtocol protocol) => Array.IndexOf(AttachmentPath.Protocols, protocol);
 }
+
+/// <summary>A filter that delivers packets to some ports of a container.</summary>
+/// <param name="Handle">The filter's.</param>
+/// <param name="Protocol">Null for the slice, whose ports are owned for every protocol.</param>
+/// <param name="Ports">The whole range that the container owns, of which this may be a part.</param>
+public sealed record PortDelivery(U32Handle Handle, TransportProtocol? Protocol, PortRange Ports);

@@ -42,6 +42,7 @@ internal static class MesosStatistics
         writer.WriteNumber("end", attachment.Slice.End);
         writer.WriteEndObject();
         QueueStatisticsFields.Write(writer, container.Queues);
+        RateStatisticsFields.Write(writer, container.Rates);
         writer.WriteEndObject();
         writer.WriteEndObject();
     }

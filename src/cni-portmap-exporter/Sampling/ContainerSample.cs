@@ -1,3 +1,4 @@
+using CniIsolator.Exporter.Rates;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
@@ -23,6 +24,12 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
 
     /// <summary>Whether the shaper of what it receives is there; null without a limit, or where the qdiscs could not be read.</summary>
     public bool? IngressInForce { get; init; }
+
+    /// <summary>What came to its ports, range by range; empty unless asked for.</summary>
+    public IReadOnlyList<PortTraffic> Ports { get; init; } = [];
+
+    /// <summary>Percentiles of its rates; null unless asked for.</summary>
+    public RateStatistics? Rates { get; init; }
 
     /// <summary>Its sockets; null unless asked for, or where its namespace cannot be entered.</summary>
     public SocketSample? Sockets { get; init; }
