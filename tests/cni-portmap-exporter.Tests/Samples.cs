@@ -21,6 +21,27 @@ internal static class Samples
         SendDropped = 18,
     };
 
+    /// <summary>A different number in each place.</summary>
+    internal static readonly ContainerResources Resources = new()
+    {
+        CpuLimit = 1.1,
+        CpuUserSeconds = 123.49,
+        CpuSystemSeconds = 2667.06,
+        CpuPeriods = 16314,
+        CpuThrottledPeriods = 16313,
+        CpuThrottledSeconds = 8036.840845388,
+        MemoryLimit = 167772160,
+        MemorySoftLimit = 33554432,
+        MemoryUsage = 9945088,
+        Anonymous = 8388608,
+        File = 16384,
+        MappedFile = 8192,
+        Unevictable = 4096,
+        Swap = 12288,
+        MemoryAndSwap = 9957376,
+        MemoryAndSwapLimit = ulong.MaxValue,
+    };
+
     internal static Attachment Attachment(string containerId = "c0ffee", int slot = 1) => new()
     {
         Network = "shared",
@@ -64,8 +85,11 @@ internal static class Samples
                 Ingress = new RateLimit(500_000, 500_000, 16_000),
                 Args = new() { ["K8S_POD_NAMESPACE"] = "default", ["K8S_POD_NAME"] = "we\"b\\\n<ä>" },
             },
-            Counters),
-        new ContainerSample(Attachment("b2", 2), default));
+            Counters)
+        {
+            Resources = Resources,
+        },
+        new ContainerSample(Attachment("b2", 2), default) { Resources = new ContainerResources { CpuUserSeconds = 0 } });
 
     internal static Sample Of(params ContainerSample[] containers) => new()
     {

@@ -19,6 +19,7 @@ internal static class MetricsDocument
         WriteCounters(writer, containers);
         WriteLimits(writer, containers, "egress", "sends", a => a.Egress);
         WriteLimits(writer, containers, "ingress", "receives", a => a.Ingress);
+        ResourceMetrics.Write(writer, containers);
         WritePool(writer, sample);
         WriteSelf(writer, sample, version);
         writer.End();
@@ -125,8 +126,10 @@ internal static class MetricsDocument
         writer.Family("portmap_scrape_errors", MetricType.Counter, null, "Times that a source could not be read.");
         writer.Sample(sample.Errors.Store, ("source", "store"));
         writer.Sample(sample.Errors.Links, ("source", "links"));
+        writer.Sample(sample.Errors.Cgroups, ("source", "cgroups"));
     }
 
-    private static (string Name, string Value)[] Labels(Attachment attachment) =>
+    /// <summary>What the series of a container have in common.</summary>
+    internal static (string Name, string Value)[] Labels(Attachment attachment) =>
         [("container_id", attachment.ContainerId), ("network", attachment.Network)];
 }

@@ -3,7 +3,11 @@ namespace CniIsolator.Exporter.Sampling;
 /// <summary>Failures of each source since the exporter was started.</summary>
 /// <param name="Store">Times that the records could not be read.</param>
 /// <param name="Links">Times that the kernel did not give its counters.</param>
-internal readonly record struct ScrapeErrors(ulong Store, ulong Links);
+/// <param name="Cgroups">Times that a cgroup was there and could not be read, or that the processes could not be listed.</param>
+internal readonly record struct ScrapeErrors(
+    ulong Store,
+    ulong Links,
+    ulong Cgroups = 0);
 
 /// <summary>Ports of the host's pools of ephemeral ports.</summary>
 /// <param name="Capacity">Ports in the pools that records tell, 0 to 65536; null where none tells.</param>

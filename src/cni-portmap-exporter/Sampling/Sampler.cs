@@ -1,3 +1,4 @@
+using CniIsolator.Exporter.Cgroups;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
@@ -15,6 +16,7 @@ internal sealed class Sampler
     private readonly string _bootId = HostIdentity.BootId;
     private readonly string _hostNetns;
     private readonly SingleFlight<Sample> _flight;
+    private readonly CgroupSource _cgroups;
     private ScrapeErrors _errors;
 
     /// <exception cref="LinuxException">This process cannot tell its own network namespace.</exception>
@@ -24,6 +26,7 @@ internal sealed class Sampler
         _hostNetns = own.Identity.ToString();
         _store = store;
         _clock = clock;
+        _cgroups = new CgroupSource(clock);
         _flight = new SingleFlight<Sample>(Take);
     }
 
@@ -59,16 +62,24 @@ internal sealed class Sampler
         var links = TryReadLinks(faults);
         var time = _clock.GetUtcNow();
         var own = content?.Attachments.Where(a => a.BootId == _bootId && a.HostNetns == _hostNetns).ToList();
+        List<ContainerSample> containers = own is null || links is null ? [] : [.. Join(own, links)];
+        FillResources(containers);
         return new Sample
         {
             Time = time,
-            Containers = own is null || links is null ? [] : [.. Join(own, links)],
+            Containers = containers,
             Pool = own is null ? null : Use(own),
             UnreadableRecords = content?.Unreadable.Count,
             Errors = _errors,
             Fault = faults.Count == 0 ? null : string.Join("; ", faults),
             Duration = _clock.GetElapsedTime(started),
         };
+    }
+
+    private void FillResources(List<ContainerSample> containers)
+    {
+        _cgroups.Fill(containers);
+        _errors = _errors with { Cgroups = _cgroups.Faults };
     }
 
     private StoreContent? TryReadStore(List<string> faults)
