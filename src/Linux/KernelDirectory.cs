@@ -33,7 +33,10 @@ public readonly unsafe struct KernelDirectory : IDisposable
         return descriptor >= 0 ? ReadOutcome.Read : Outcome();
     }
 
-    /// <summary>Reads a file from its beginning; what does not fit into the buffer is left out.</summary>
+    /// <summary>
+    /// Reads a file; what does not fit into the buffer is left out. One read(2) gets all of a file that the kernel shows in one piece, as it does those of cgroups
+    /// (kernfs_seq_start in fs/kernfs/file.c) and most small ones of /proc (single_open in fs/seq_file.c). It is not for lists that come in pieces, such as maps.
+    /// </summary>
     /// <param name="name">Its name, a UTF-8 literal: the compiler puts a NUL behind those, which the kernel needs.</param>
     /// <param name="buffer">Where the content goes.</param>
     /// <param name="content">The part of the buffer that was filled.</param>
@@ -51,40 +54,20 @@ public readonly unsafe struct KernelDirectory : IDisposable
             return Outcome();
         }
 
-        try
+        nint count;
+        fixed (byte* pointer = buffer)
         {
-            var length = 0;
-            fixed (byte* pointer = buffer)
+            do
             {
-                while (length < buffer.Length)
-                {
-                    var count = Libc.Read(file, pointer + length, buffer.Length - length);
-                    if (count < 0 && (Errno)Marshal.GetLastPInvokeError() == Errno.Interrupted)
-                    {
-                        continue;
-                    }
-
-                    if (count < 0)
-                    {
-                        return Outcome();
-                    }
-
-                    if (count == 0)
-                    {
-                        break;
-                    }
-
-                    length += (int)count;
-                }
+                count = Libc.Read(file, pointer, buffer.Length);
             }
+            while (count < 0 && (Errno)Marshal.GetLastPInvokeError() == Errno.Interrupted);
+        }
 
-            content = buffer[..length];
-            return ReadOutcome.Read;
-        }
-        finally
-        {
-            _ = Libc.Close(file);
-        }
+        var outcome = count < 0 ? Outcome() : ReadOutcome.Read;
+        _ = Libc.Close(file);
+        content = count < 0 ? default : buffer[..(int)count];
+        return outcome;
     }
 
     public void Dispose()
