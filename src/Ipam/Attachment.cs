@@ -148,6 +148,10 @@ public sealed record Attachment
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? NetworkPool { get; init; }
 
+    /// <summary>The container's cgroup as the runtime told it, see <see cref="Ipam.CgroupPath"/>; null where it told none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? CgroupPath { get; init; }
+
     /// <summary>
     /// 0 or 1: which of two ranges of handles the container's own filters have. A change makes the new ones in the other
     /// range before it removes the old ones.
@@ -233,6 +237,11 @@ public sealed record Attachment
         if (PortSet.FindNoRange(NetworkPool) is { } pool)
         {
             return $"networkPool has \"{pool}\", which is no range of ports";
+        }
+
+        if (CgroupPath is not null && Ipam.CgroupPath.FindFault(CgroupPath) is { } fault)
+        {
+            return $"cgroupPath {fault}";
         }
 
         // Not even RespectNullableAnnotations looks into a map.

@@ -6,6 +6,7 @@ public enum Errno
     None = 0,
     NotPermitted = 1, // EPERM
     NoEntry = 2, // ENOENT
+    NoSuchProcess = 3, // ESRCH
     Interrupted = 4, // EINTR
     NoSuchDevice = 19, // ENODEV
     BadDescriptor = 9, // EBADF

@@ -9,12 +9,14 @@ internal static unsafe partial class Libc
     public const int OpenWriteOnly = 1; // O_WRONLY
     public const int OpenNonBlocking = 0x800; // O_NONBLOCK
     public const int OpenCloseOnExec = 0x80000; // O_CLOEXEC
+    public const int OpenPathOnly = 0x200000; // O_PATH
 
     public const int CloneNewNetwork = 0x40000000; // CLONE_NEWNET
     public const ulong GetNamespaceType = 0xb703; // NS_GET_NSTYPE
     public const long NamespaceFilesystemMagic = 0x6e736673; // NSFS_MAGIC
     public const long ProcFilesystemMagic = 0x9fa0; // PROC_SUPER_MAGIC
 
+    public const int AtCurrentDirectory = -100; // AT_FDCWD
     public const int AtEmptyPath = 0x1000; // AT_EMPTY_PATH
     public const uint StatxInode = 0x100; // STATX_INO
     public const int StatxSize = 256; // sizeof(struct statx)
@@ -23,6 +25,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
+    public static partial int OpenAt(int directory, byte* path, int flags, int mode);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int descriptor);

@@ -77,6 +77,12 @@ public sealed unsafe class NetworkNamespace : IDisposable
     }
 
     /// <summary>
+    /// The identity of what stands at a path, or null where that cannot be looked at. Unlike <see cref="TryIdentify"/> it neither opens the file nor
+    /// asks whether it is a namespace: for thousands of paths of /proc, and to be compared with the identity of one that is known.
+    /// </summary>
+    public static NamespaceIdentity? Glance(string path) => Status(Libc.AtCurrentDirectory, path, 0);
+
+    /// <summary>
     /// Runs <paramref name="action"/> in a fresh network namespace that nobody else sees and that ends with it.
     /// </summary>
     /// <exception cref="LinuxException">No namespace can be made.</exception>
@@ -167,12 +173,15 @@ public sealed unsafe class NetworkNamespace : IDisposable
         }
     }
 
-    private static NamespaceIdentity Identify(string path, int descriptor)
+    private static NamespaceIdentity Identify(string path, int descriptor) =>
+        Status(descriptor, "", Libc.AtEmptyPath) ?? throw LinuxException.FromLastError($"statx {path}");
+
+    private static NamespaceIdentity? Status(int directory, string path, int flags)
     {
         var buffer = stackalloc byte[Libc.StatxSize];
-        if (Libc.Statx(descriptor, "", Libc.AtEmptyPath, Libc.StatxInode, buffer) != 0)
+        if (Libc.Statx(directory, path, flags, Libc.StatxInode, buffer) != 0)
         {
-            throw LinuxException.FromLastError($"statx {path}");
+            return null;
         }
 
         var major = *(uint*)(buffer + Libc.StatxDeviceOffset);

@@ -45,6 +45,7 @@ public class RecordFormatTests
         Assert.Equal((false, 0, false, 0, false), (old.PlainQueue, old.Flow, old.DropsUnmatched, old.Generation, old.Rebuilt));
         Assert.Null(old.NetworkPorts);
         Assert.Null(old.NetworkPool);
+        Assert.Null(old.CgroupPath);
         Assert.Null(old.Changed);
         Assert.Null(old.Change);
         Assert.Same(old.Claims, old.OwnedClaims);
@@ -199,6 +200,12 @@ public class RecordFormatTests
     [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": 31000", "networkPorts")]
     [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": \"31000-31999,\"", "networkPorts has \"\"")]
     [InlineData("\"networkPool\": \"32768-57343\"", "\"networkPool\": \"57343-32768\"", "networkPool has \"57343-32768\"")]
+    [InlineData("kubepods-burstable-pod7.slice:", "/kubepods/a..b/:", null)]
+    [InlineData("\"kubepods-burstable-pod7.slice:cri-containerd:c0ffee\"", "null", null)]
+    [InlineData("\"kubepods-burstable-pod7.slice:cri-containerd:c0ffee\"", "7", "cgroupPath")]
+    [InlineData("kubepods-burstable-pod7.slice:", "/kubepods/../", "cgroupPath has an element \"..\"")]
+    [InlineData("kubepods-burstable-pod7.slice:", "..:", "cgroupPath has an element \"..\"")]
+    [InlineData("kubepods-burstable-pod7.slice:", "\\u0000", "cgroupPath contains NUL")]
     [InlineData("\"changed\": \"2026-03-02T08:00:00+00:00\"", "\"changed\": \"soon\"", "changed")]
     [InlineData("\"claims\": [", "\"claim\": [", "claims")]
     [InlineData("\"ingress\": null", "\"other\": null", "ingress")]

@@ -52,6 +52,7 @@ internal static class Samples
         DropsUnmatched = true,
         NetworkPorts = "31000-31999,33000",
         NetworkPool = "32768-57343",
+        CgroupPath = "kubepods-burstable-pod7.slice:cri-containerd:c0ffee",
         Generation = 1,
         Changed = new DateTimeOffset(2026, 3, 2, 8, 0, 0, TimeSpan.Zero),
         Change = new AttachmentChange([new(TransportProtocol.Tcp, PortRange.Parse("31006-31007"))], new RateLimit(1_000_000, 2_000_000, 32_000), null),

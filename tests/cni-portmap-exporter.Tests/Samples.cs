@@ -22,6 +22,27 @@ internal static class Samples
         SendDropped = 18,
     };
 
+    /// <summary>A different number in each place.</summary>
+    internal static readonly ContainerResources Resources = new()
+    {
+        CpuLimit = 1.1,
+        CpuUserSeconds = 123.49,
+        CpuSystemSeconds = 2667.06,
+        CpuPeriods = 16314,
+        CpuThrottledPeriods = 16313,
+        CpuThrottledSeconds = 8036.840845388,
+        MemoryLimit = 167772160,
+        MemorySoftLimit = 33554432,
+        MemoryUsage = 9945088,
+        Anonymous = 8388608,
+        File = 16384,
+        MappedFile = 8192,
+        Unevictable = 4096,
+        Swap = 12288,
+        MemoryAndSwap = 9957376,
+        MemoryAndSwapLimit = ulong.MaxValue,
+    };
+
     internal static Attachment Attachment(string containerId = "c0ffee", int slot = 1) => new()
     {
         Network = "shared",
@@ -77,8 +98,9 @@ internal static class Samples
             ForeignSourcePackets = 19,
             EgressInForce = false,
             IngressInForce = true,
+            Resources = Resources,
         },
-        new ContainerSample(Attachment("b2", 2), default));
+        new ContainerSample(Attachment("b2", 2), default) { Resources = new ContainerResources { CpuUserSeconds = 0 } });
 
     /// <summary>Numbers that tell which is which.</summary>
     private static QueueStatistics Queue(uint first) => new(first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + 7);

@@ -35,6 +35,7 @@ internal static class MesosStatistics
         // Seconds since 1970, to the millisecond.
         writer.WriteNumber("timestamp", time.ToUnixTimeMilliseconds() / 1000m);
         WriteCounters(writer, container);
+        ResourceStatistics.Write(writer, container.Resources);
         WriteLimit(writer, "net_rx", attachment.Ingress);
         WriteLimit(writer, "net_tx", attachment.Egress);
         writer.WriteStartObject("net_ephemeral_ports");

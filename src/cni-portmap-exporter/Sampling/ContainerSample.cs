@@ -34,6 +34,9 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
     /// <summary>Its sockets; null unless asked for, or where its namespace cannot be entered.</summary>
     public SocketSample? Sockets { get; init; }
 
+    /// <summary>What its cgroup tells; null where that is not known.</summary>
+    public ContainerResources? Resources { get; init; }
+
     /// <summary>What is not as the record says, for people.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -31,12 +31,15 @@ internal sealed class FaultLog(TimeProvider clock, Action<string> say)
     public static IReadOnlyList<Source> Sources => All;
 
     /// <summary>Counts a fault, and says it unless it was said of this source a short while ago.</summary>
-    public void Add(Source source, string message)
+    /// <param name="source">What could not be read.</param>
+    /// <param name="message">Why.</param>
+    /// <param name="times">How often.</param>
+    public void Add(Source source, string message, ulong times = 1)
     {
         string line;
         lock (_lock)
         {
-            _counts[(int)source]++;
+            _counts[(int)source] += times;
             ref var said = ref _said[(int)source];
             if (said.At is { } at && clock.GetElapsedTime(at) < Silence)
             {

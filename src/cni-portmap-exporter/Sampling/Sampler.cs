@@ -1,3 +1,4 @@
+using CniIsolator.Exporter.Cgroups;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
@@ -18,6 +19,7 @@ internal sealed class Sampler
     private readonly string _hostNetns;
     private readonly SingleFlight<Sample> _flight;
     private readonly CapacitySource _capacity;
+    private readonly CgroupSource _cgroups;
 
     /// <exception cref="LinuxException">This process cannot tell its own network namespace.</exception>
     public Sampler(StoreReader store, TimeProvider clock, FaultLog faults)
@@ -28,6 +30,7 @@ internal sealed class Sampler
         _clock = clock;
         _faults = faults;
         _capacity = new CapacitySource(clock);
+        _cgroups = new CgroupSource(clock);
         _flight = new SingleFlight<Sample>(Take);
     }
 
@@ -101,6 +104,8 @@ internal sealed class Sampler
             AddQueues(connection, containers);
         }
 
+        AddResources(containers);
+
         return new Sample
         {
             Time = time,
@@ -124,6 +129,16 @@ internal sealed class Sampler
         for (var i = 0; i < containers.Count; i++)
         {
             containers[i] = WithQueues(containers[i], devices.GetValueOrDefault(containers[i].Attachment.IfIndex));
+        }
+    }
+
+    private void AddResources(List<ContainerSample> containers)
+    {
+        var before = _cgroups.Faults;
+        _cgroups.Fill(containers);
+        if (_cgroups.Faults > before)
+        {
+            _faults.Add(Source.Cgroups, "a cgroup could not be read, or the processes not be listed", _cgroups.Faults - before);
         }
     }
 

@@ -228,6 +228,7 @@ internal sealed class Reservation(
             Created = DateTimeOffset.UtcNow,
             NetworkPorts = configuration.Ports.ToString(),
             NetworkPool = configuration.EphemeralPorts.ToString(),
+            CgroupPath = configuration.Cgroup.Path,
             CreatorPid = creator.Pid,
             CreatorStartTime = creator.StartTime,
         };

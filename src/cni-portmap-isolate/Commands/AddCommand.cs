@@ -29,6 +29,11 @@ internal static class AddCommand
             log.Warning("{Warning:l}", warning);
         }
 
+        if (configuration.Cgroup.Warning is { } doubt)
+        {
+            log.Warning("{Warning:l}", doubt);
+        }
+
         var before = container.Run(ContainerSnapshot.Take);
         using var drop = BpfProgram.TryLoadDrop();
         var reservation = new Reservation(session, configuration, facts, limits, log);

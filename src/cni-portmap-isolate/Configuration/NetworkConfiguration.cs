@@ -62,6 +62,9 @@ public sealed record NetworkConfiguration
     /// <summary>The container's CPUs, 0 to 65536, fractions included; null if nobody says.</summary>
     public decimal? Cpus { get; init; }
 
+    /// <summary>The container's cgroup.</summary>
+    public required CgroupSetting Cgroup { get; init; }
+
     /// <summary>
     /// The fixed ports this container gets, by protocol and port, adjacent ones merged. Those from PORTS in CNI_ARGS are
     /// there for TCP and for UDP, as the argument names no protocol; SCTP has to be asked for by a port mapping.
@@ -106,6 +109,7 @@ public sealed record NetworkConfiguration
             LogFile = GeneralKeys.ReadLogFile(top),
             LogLevel = GeneralKeys.ReadLogLevel(top),
             Cpus = GeneralKeys.ReadCpus(config, args),
+            Cgroup = CgroupSetting.Read(config.RuntimeConfig),
             Claims = requests.Claims,
             HostIps = requests.WithHostIp,
         };

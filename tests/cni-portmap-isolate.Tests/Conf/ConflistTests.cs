@@ -79,7 +79,7 @@ public sealed class ConflistTests
     [Theory]
     [InlineData(Stock)]
     [InlineData(Complete)]
-    public void A_list_has_one_plugin_with_both_capabilities(string file)
+    public void A_list_has_one_plugin_with_all_capabilities(string file)
     {
         var list = Read(file);
         Assert.Equal("1.0.0", (string?)list["cniVersion"]);
@@ -88,6 +88,7 @@ public sealed class ConflistTests
         Assert.Equal("cni-portmap-isolate", (string?)plugin["type"]);
         Assert.True((bool?)plugin["capabilities"]!["portMappings"]);
         Assert.True((bool?)plugin["capabilities"]!["bandwidth"]);
+        Assert.True((bool?)plugin["capabilities"]!["cgroupPath"]);
     }
 
     [Theory]

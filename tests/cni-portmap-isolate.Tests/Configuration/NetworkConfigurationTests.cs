@@ -32,6 +32,24 @@ public sealed class NetworkConfigurationTests
         Assert.Empty(configuration.HostIps);
     }
 
+    [Theory]
+    [InlineData("null", null, null)]
+    [InlineData("\"\"", null, null)]
+    [InlineData("\"/kubepods/burstable/pod7\"", "/kubepods/burstable/pod7", null)]
+    [InlineData("\"kubepods-pod7.slice:cri-containerd:c0ffee\"", "kubepods-pod7.slice:cri-containerd:c0ffee", null)]
+    [InlineData("\"/kubepods/../x\"", null, "runtimeConfig.cgroupPath has an element \"..\" and is not recorded")]
+    [InlineData("\"a\\u0000b\"", null, "runtimeConfig.cgroupPath contains NUL and is not recorded")]
+    [InlineData("7", null, "runtimeConfig.cgroupPath")]
+    public void A_cgroup_is_recorded_or_a_warning_but_never_a_fault(string value, string? path, string? warning)
+    {
+        var cgroup = Given.Configuration($$"""
+            "runtimeConfig":{"cgroupPath":{{value}}}
+            """).Cgroup;
+        Assert.Equal(path, cgroup.Path);
+        Assert.Equal(warning is null, cgroup.Warning is null);
+        Assert.Contains(warning ?? "", cgroup.Warning ?? "", StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Null_is_the_default_for_every_key()
     {
