@@ -18,7 +18,7 @@ deps:
 	@tests/deps.sh
 
 deps-test:
-	@tests/deps.sh prometheus:promtool
+	@tests/deps.sh prometheus:promtool chromium:chromium chromium-driver:chromedriver
 
 deps-extra:
 	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp

@@ -21,7 +21,8 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
             "/metrics" => MetricsAsync,
             "/monitor/statistics" or "/monitor/statistics.json" => StatisticsAsync,
             "/healthz" => static c => TextAsync(c, StatusCodes.Status200OK, "ok"),
-            _ => null,
+            "/containers.json" => ContainersAsync,
+            var path => PageFile.Find(path) is { } file ? c => PageAsync(c, file) : null,
         };
         if (page is null)
         {
@@ -67,6 +68,34 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
         await SendAsync(context, StatusCodes.Status200OK, Json, body.WrittenMemory).ConfigureAwait(false);
     }
 
+    /// <summary>What the page shows. A sample that is not complete says so itself: what is known of it is shown nevertheless.</summary>
+    private async Task ContainersAsync(HttpContext context)
+    {
+        var sample = await take().ConfigureAwait(false);
+        var body = new ArrayBufferWriter<byte>(64 * 1024);
+        ContainersJson.Write(body, sample, version);
+        body.Write("\n"u8);
+        await SendAsync(context, StatusCodes.Status200OK, Json, body.WrittenMemory).ConfigureAwait(false);
+    }
+
+    private static Task PageAsync(HttpContext context, PageFile file)
+    {
+        var headers = context.Response.Headers;
+        headers.ContentSecurityPolicy = PageFile.SecurityPolicy;
+        headers["Referrer-Policy"] = "no-referrer";
+        headers.ETag = file.Tag;
+
+        // Kept, but asked for again each time: after an upgrade, page and exporter must be of one version.
+        if (context.Request.Headers.IfNoneMatch.ToString().Contains(file.Tag, StringComparison.Ordinal))
+        {
+            context.Response.StatusCode = StatusCodes.Status304NotModified;
+            headers.CacheControl = "no-cache";
+            return Task.CompletedTask;
+        }
+
+        return SendAsync(context, StatusCodes.Status200OK, file.ContentType, file.Content, "no-cache");
+    }
+
     /// <summary>An answer after which the connection is closed: what else the client sends on it is not read.</summary>
     private static Task RefuseAsync(HttpContext context, int status, string text)
     {
@@ -77,13 +106,14 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
     private static Task TextAsync(HttpContext context, int status, string text) =>
         SendAsync(context, status, PlainText, Encoding.UTF8.GetBytes(text + "\n"));
 
-    private static Task SendAsync(HttpContext context, int status, string type, ReadOnlyMemory<byte> body)
+    private static Task SendAsync(HttpContext context, int status, string type, ReadOnlyMemory<byte> body, string caching = "no-store")
     {
         var response = context.Response;
         response.StatusCode = status;
         response.ContentType = type;
         response.ContentLength = body.Length;
-        response.Headers.CacheControl = "no-store";
+        response.Headers.CacheControl = caching;
+        response.Headers.XContentTypeOptions = "nosniff";
         return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, context.RequestAborted).AsTask();
     }
 }
