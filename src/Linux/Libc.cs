@@ -15,6 +15,7 @@ internal static unsafe partial class Libc
     public const long NamespaceFilesystemMagic = 0x6e736673; // NSFS_MAGIC
     public const long ProcFilesystemMagic = 0x9fa0; // PROC_SUPER_MAGIC
 
+    public const int CurrentDirectory = -100; // AT_FDCWD
     public const int AtEmptyPath = 0x1000; // AT_EMPTY_PATH
     public const uint StatxInode = 0x100; // STATX_INO
     public const int StatxSize = 256; // sizeof(struct statx)
@@ -29,6 +30,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int descriptor, byte* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "pread", SetLastError = true)]
+    public static partial nint ReadAt(int descriptor, byte* buffer, nint count, long offset);
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static partial nint Write(int descriptor, byte* buffer, nint count);

@@ -76,6 +76,13 @@ public sealed unsafe class NetworkNamespace : IDisposable
         }
     }
 
+    /// <summary>Whether a path leads to the namespace. It is not opened, so that neither a descriptor nor a fifo's writer is needed to tell.</summary>
+    public static bool IsAt(string path, NamespaceIdentity identity)
+    {
+        var buffer = stackalloc byte[Libc.StatxSize];
+        return Libc.Statx(Libc.CurrentDirectory, path, 0, Libc.StatxInode, buffer) == 0 && Read(buffer) == identity;
+    }
+
     /// <summary>
     /// Runs <paramref name="action"/> in a fresh network namespace that nobody else sees and that ends with it.
     /// </summary>
@@ -175,6 +182,11 @@ public sealed unsafe class NetworkNamespace : IDisposable
             throw LinuxException.FromLastError($"statx {path}");
         }
 
+        return Read(buffer);
+    }
+
+    private static NamespaceIdentity Read(byte* buffer)
+    {
         var major = *(uint*)(buffer + Libc.StatxDeviceOffset);
         var minor = *(uint*)(buffer + Libc.StatxDeviceOffset + sizeof(uint));
         return new NamespaceIdentity(((ulong)major << 20) | minor, *(ulong*)(buffer + Libc.StatxInodeOffset));

@@ -19,6 +19,8 @@ internal static class MetricsDocument
         WriteCounters(writer, containers);
         WriteLimits(writer, containers, "egress", "sends", a => a.Egress);
         WriteLimits(writer, containers, "ingress", "receives", a => a.Ingress);
+        SocketMetrics.Write(writer, containers);
+        SnmpMetrics.Write(writer, containers);
         WritePool(writer, sample);
         WriteSelf(writer, sample, version);
         writer.End();
@@ -125,8 +127,10 @@ internal static class MetricsDocument
         writer.Family("portmap_scrape_errors", MetricType.Counter, null, "Times that a source could not be read.");
         writer.Sample(sample.Errors.Store, ("source", "store"));
         writer.Sample(sample.Errors.Links, ("source", "links"));
+        writer.Sample(sample.Errors.Namespaces, ("source", "namespaces"));
     }
 
-    private static (string Name, string Value)[] Labels(Attachment attachment) =>
+    /// <summary>What every series of a container has.</summary>
+    internal static (string Name, string Value)[] Labels(Attachment attachment) =>
         [("container_id", attachment.ContainerId), ("network", attachment.Network)];
 }

@@ -14,6 +14,9 @@ internal enum MetricType
 
     /// <summary>Always 1, its labels are what it says; the sample's name ends in <c>_info</c>.</summary>
     Info,
+
+    /// <summary>A distribution, of which each sample with the label <c>quantile</c> tells a quantile.</summary>
+    Summary,
 }
 
 /// <summary>Writes metrics, family by family, in either text form.</summary>
@@ -43,6 +46,7 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
         {
             MetricType.Counter => "counter",
             MetricType.Info when _open => "info",
+            MetricType.Summary => "summary",
             _ => "gauge",
         };
         _header = $"# HELP {family} {EscapeHelp(help)}\n# TYPE {family} {kind}\n" + (_open && unit is not null ? $"# UNIT {family} {unit}\n" : "");

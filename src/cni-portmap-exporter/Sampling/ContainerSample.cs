@@ -1,3 +1,4 @@
+using CniIsolator.Exporter.Snmp;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
@@ -20,6 +21,9 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
 
     /// <summary>Its sockets; null unless asked for, or where its namespace cannot be entered.</summary>
     public SocketSample? Sockets { get; init; }
+
+    /// <summary>What the kernel counts of its IPv4 protocols; null unless asked for, or where its namespace cannot be entered.</summary>
+    public SnmpSample? Snmp { get; init; }
 
     /// <summary>What is not as the record says, for people.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

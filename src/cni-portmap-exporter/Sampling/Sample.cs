@@ -3,7 +3,8 @@ namespace CniIsolator.Exporter.Sampling;
 /// <summary>Failures of each source since the exporter was started.</summary>
 /// <param name="Store">Times that the records could not be read.</param>
 /// <param name="Links">Times that the kernel did not give its counters.</param>
-internal readonly record struct ScrapeErrors(ulong Store, ulong Links);
+/// <param name="Namespaces">Times that a container's namespace could not be entered or looked into; none is tried more often than every 30 seconds.</param>
+internal readonly record struct ScrapeErrors(ulong Store, ulong Links, ulong Namespaces = 0);
 
 /// <summary>Ports of the host's pools of ephemeral ports.</summary>
 /// <param name="Capacity">Ports in the pools that records tell, 0 to 65536; null where none tells.</param>

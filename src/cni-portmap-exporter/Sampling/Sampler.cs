@@ -8,27 +8,31 @@ namespace CniIsolator.Exporter.Sampling;
 /// <summary>
 /// Reads the plugin's records and the kernel's counters, and joins them. It takes no lock and changes nothing: an attachment is never kept waiting for a scrape.
 /// </summary>
-internal sealed class Sampler
+internal sealed class Sampler : IDisposable
 {
     private readonly AttachmentStore _store;
     private readonly TimeProvider _clock;
     private readonly string _bootId = HostIdentity.BootId;
     private readonly string _hostNetns;
     private readonly SingleFlight<Sample> _flight;
+    private readonly InsideSampler _inside;
     private ScrapeErrors _errors;
 
     /// <exception cref="LinuxException">This process cannot tell its own network namespace.</exception>
-    public Sampler(AttachmentStore store, TimeProvider clock)
+    public Sampler(AttachmentStore store, TimeProvider clock, ExporterSettings settings)
     {
         using var own = NetworkNamespace.OpenCurrent();
         _hostNetns = own.Identity.ToString();
         _store = store;
         _clock = clock;
+        _inside = new InsideSampler(settings, clock);
         _flight = new SingleFlight<Sample>(Take);
     }
 
     /// <summary>A sample that is being taken, or else a new one.</summary>
     public Task<Sample> TakeAsync() => _flight.RunAsync();
+
+    public void Dispose() => _inside.Dispose();
 
     /// <summary>What of a store's content is on this host, in this boot, and has its interface.</summary>
     internal static IEnumerable<ContainerSample> Join(IEnumerable<Attachment> own, Dictionary<int, LinkCounters> links)
@@ -59,13 +63,15 @@ internal sealed class Sampler
         var links = TryReadLinks(faults);
         var time = _clock.GetUtcNow();
         var own = content?.Attachments.Where(a => a.BootId == _bootId && a.HostNetns == _hostNetns).ToList();
+        ContainerSample[] containers = own is null || links is null ? [] : [.. Join(own, links)];
+        _inside.Complete(containers, all: faults.Count == 0);
         return new Sample
         {
             Time = time,
-            Containers = own is null || links is null ? [] : [.. Join(own, links)],
+            Containers = containers,
             Pool = own is null ? null : Use(own),
             UnreadableRecords = content?.Unreadable.Count,
-            Errors = _errors,
+            Errors = _errors with { Namespaces = _inside.Failures },
             Fault = faults.Count == 0 ? null : string.Join("; ", faults),
             Duration = _clock.GetElapsedTime(started),
         };
