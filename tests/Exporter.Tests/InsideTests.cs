@@ -254,12 +254,12 @@ public sealed class InsideTests : IDisposable
     }
 
     [Fact]
-    public void Without_options_nothing_is_open_and_with_a_summary_two_files_for_each_container()
+    public async Task Without_options_nothing_is_open_and_with_a_summary_two_files_for_each_container()
     {
         _exporter.EndBy("TERM");
         using (ExporterProcess plain = ExporterProcess.Start(_net.Host, Store))
         {
-            string text = plain.Client.GetStringAsync("/metrics").GetAwaiter().GetResult();
+            string text = await plain.Client.GetStringAsync("/metrics");
             Assert.Contains("portmap_network_receive_bytes", text, StringComparison.Ordinal);
             Assert.DoesNotContain("portmap_tcp", text, StringComparison.Ordinal);
             Assert.DoesNotContain("portmap_snmp", text, StringComparison.Ordinal);
@@ -268,7 +268,7 @@ public sealed class InsideTests : IDisposable
 
         using (ExporterProcess summary = ExporterProcess.Start(_net.Host, Store, "--socket-statistics", "summary"))
         {
-            string text = summary.Client.GetStringAsync("/metrics").GetAwaiter().GetResult();
+            string text = await summary.Client.GetStringAsync("/metrics");
             Assert.Contains("portmap_tcp_sockets{container_id=\"first\",network=\"testnet\",state=\"active\"} 0\n", text, StringComparison.Ordinal);
             Assert.Contains("portmap_tcp_retransmitted_segments_total", text, StringComparison.Ordinal);
             Assert.DoesNotContain("portmap_unowned", text, StringComparison.Ordinal);

@@ -98,8 +98,8 @@ public sealed class SocketKernelTests : IDisposable
         var connections = new List<TcpSocket>();
         Assert.True(TcpSockets.VisitListeners(_diagnostics, listeners.Add, listeners.Clear));
         Assert.True(TcpSockets.VisitConnections(_diagnostics, connections.Add, connections.Clear));
-        Assert.Equal([31001, 31002], listeners.Select(s => s.LocalPort).Order());
-        Assert.Equal([31001, 31002, 31005, 31006], connections.Select(s => s.LocalPort).Order());
+        Assert.Equal([31001, 31002], listeners.Select(s => (int)s.LocalPort).Order());
+        Assert.Equal([31001, 31002, 31005, 31006], connections.Select(s => (int)s.LocalPort).Order());
         Assert.All(connections, s => Assert.Equal((TcpState.Established, true), (s.State, s.RoundTripMicroseconds > 0)));
     }
 
