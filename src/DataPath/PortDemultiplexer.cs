@@ -78,14 +78,14 @@ public static class PortDemultiplexer
     /// The filters that deliver packets to a container's own ports, on the master and on the loopback alike: what they count is what each
     /// port received. Errors that quote a port are delivered by others.
     /// </summary>
-    public static IEnumerable<PortDelivery> Deliveries(AttachmentPath path)
+    public static IEnumerable<PortDelivery> Deliveries(PortRange slice, IReadOnlyList<PortClaim> claims)
     {
-        foreach (var block in PortBlock.Cut(path.Slice))
+        foreach (var block in PortBlock.Cut(slice))
         {
-            yield return new PortDelivery(new U32Handle(Slices, PortBlock.Bucket(block), PortBlock.Node(block)), null, path.Slice);
+            yield return new PortDelivery(new U32Handle(Slices, PortBlock.Bucket(block), PortBlock.Node(block)), null, slice);
         }
 
-        foreach (var claim in path.Claims)
+        foreach (var claim in claims)
         {
             foreach (var block in PortSet.From(claim.Range).Decompose().SelectMany(PortBlock.Cut))
             {

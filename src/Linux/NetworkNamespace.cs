@@ -76,6 +76,9 @@ public sealed unsafe class NetworkNamespace : IDisposable
         }
     }
 
+    /// <summary>Whether a path leads to the namespace. It is not opened, so that neither a descriptor nor a fifo's writer is needed to tell.</summary>
+    public static bool IsAt(string path, NamespaceIdentity identity) => Glance(path) == identity;
+
     /// <summary>
     /// The identity of what stands at a path, or null where that cannot be looked at. Unlike <see cref="TryIdentify"/> it neither opens the file nor
     /// asks whether it is a namespace: for thousands of paths of /proc, and to be compared with the identity of one that is known.
@@ -184,6 +187,11 @@ public sealed unsafe class NetworkNamespace : IDisposable
             return null;
         }
 
+        return Read(buffer);
+    }
+
+    private static NamespaceIdentity Read(byte* buffer)
+    {
         var major = *(uint*)(buffer + Libc.StatxDeviceOffset);
         var minor = *(uint*)(buffer + Libc.StatxDeviceOffset + sizeof(uint));
         return new NamespaceIdentity(((ulong)major << 20) | minor, *(ulong*)(buffer + Libc.StatxInodeOffset));

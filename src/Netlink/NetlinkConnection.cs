@@ -14,22 +14,32 @@ public sealed record NetlinkFailure(int Index, string Operation, Errno Errno, st
 /// <summary>Sends batches and dump requests, and reads every answer to them.</summary>
 public sealed class NetlinkConnection : IDisposable
 {
+    /// <summary>The kernel's dump datagrams are at most 32 KiB; acknowledgements are far smaller.</summary>
+    public const int BufferBytes = 64 * 1024;
+
     private const int DumpAttempts = 5;
 
     // Well below the smallest send buffer in use, net.core.wmem_default, usually 208 KiB.
     private const int DatagramBytes = 64 * 1024;
 
-    // The kernel's dump datagrams are at most 32 KiB; acknowledgements are far smaller.
-    private readonly byte[] _buffer = new byte[64 * 1024];
+    private readonly byte[] _buffer;
     private readonly INetlinkTransport _transport;
     private uint _sequence;
 
-    public NetlinkConnection(INetlinkTransport transport) => _transport = transport;
+    /// <param name="transport">Its way to the kernel; disposed of with it.</param>
+    /// <param name="buffer">
+    /// Room for answers, of <see cref="BufferBytes"/>, or null for room of its own. Connections that are used one after another may share it.
+    /// </param>
+    public NetlinkConnection(INetlinkTransport transport, byte[]? buffer = null)
+    {
+        _transport = transport;
+        _buffer = buffer ?? new byte[BufferBytes];
+    }
 
     public delegate void MessageHandler(ReceivedMessage message);
 
     /// <summary>A connection into the network namespace of the calling thread.</summary>
-    public static NetlinkConnection Open(NetlinkFamily family = NetlinkFamily.Route) => new(NetlinkSocket.Open(family));
+    public static NetlinkConnection Open(NetlinkFamily family = NetlinkFamily.Route, byte[]? buffer = null) => new(NetlinkSocket.Open(family), buffer);
 
     /// <summary>Sends a batch; returns what the kernel refused, apart from what a message tolerates.</summary>
     public IReadOnlyList<NetlinkFailure> Execute(NetlinkBatch batch) => Execute(batch, null);

@@ -42,6 +42,8 @@ public sealed class ExporterProcess : IDisposable
 
     public Namespace Host { get; }
 
+    public int Id => _process.Id;
+
     /// <summary>Connects from inside the host's namespace.</summary>
     public HttpClient Client { get; }
 

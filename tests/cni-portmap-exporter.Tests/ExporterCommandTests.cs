@@ -11,7 +11,12 @@ public sealed class ExporterCommandTests
     [InlineData("--listen", "--listen")]
     [InlineData("\"\"", "--state-dir", "")]
     [InlineData("--state-dir", "--state-dir")]
-    [InlineData("--snmp", "--snmp")]
+    [InlineData("--nonsense", "--nonsense")]
+    [InlineData("--socket-statistics \"all\": expected none, summary or details", "--socket-statistics", "all")]
+    [InlineData("\"Details\"", "--socket-statistics", "Details")]
+    [InlineData("\"1\"", "--socket-statistics", "1")]
+    [InlineData("--socket-statistics", "--socket-statistics")]
+    [InlineData("surplus", "--snmp", "surplus")]
     [InlineData("surplus", "surplus")]
     public async Task A_wrong_command_line_is_told_and_ends_with_2(string named, params string[] args)
     {
@@ -35,7 +40,7 @@ public sealed class ExporterCommandTests
     {
         var (code, output, error) = await RunAsync("--help");
         Assert.Equal((0, ""), (code, error));
-        Assert.All(["--listen", "127.0.0.1:9478", "--state-dir", "/run/cni-portmap-isolate", "--version", "--help"], option => Assert.Contains(option, output, StringComparison.Ordinal));
+        Assert.All(["--listen", "127.0.0.1:9478", "--state-dir", "/run/cni-portmap-isolate", "--version", "--help", "--socket-statistics", "none|summary|details", "--snmp"], option => Assert.Contains(option, output, StringComparison.Ordinal));
     }
 
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)

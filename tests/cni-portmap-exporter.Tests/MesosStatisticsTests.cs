@@ -15,6 +15,9 @@ public sealed class MesosStatisticsTests
     public void Array() => Golden.Compare("statistics.json", Written(Samples.Sample()).ToJsonString(Indented) + "\n");
 
     [Fact]
+    public void Sockets_and_protocols() => Golden.Compare("inside.json", Written(Samples.Inside()).ToJsonString(Indented) + "\n");
+
+    [Fact]
     public void No_containers_are_an_empty_array() => Assert.Empty(Written(Samples.Of()));
 
     [Theory]

@@ -14,6 +14,12 @@ public sealed class MetricsTests
     public void Open_metrics() => Golden.Compare("metrics.openmetrics", Written(MetricsFormat.OpenMetrics, Samples.Sample()));
 
     [Fact]
+    public void Sockets_and_protocols_in_plain_text() => Golden.Compare("inside.txt", Written(MetricsFormat.Prometheus, Samples.Inside()));
+
+    [Fact]
+    public void Sockets_and_protocols_in_open_metrics() => Golden.Compare("inside.openmetrics", Written(MetricsFormat.OpenMetrics, Samples.Inside()));
+
+    [Fact]
     public void Without_containers_there_are_no_families_of_theirs()
     {
         var text = Written(MetricsFormat.OpenMetrics, Samples.Of());

@@ -1,6 +1,7 @@
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Netlink.SocketDiagnostics;
 using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Exporter.Tests;
@@ -101,6 +102,28 @@ internal static class Samples
             Resources = Resources,
         },
         new ContainerSample(Attachment("b2", 2), default) { Resources = new ContainerResources { CpuUserSeconds = 0 } });
+
+    /// <summary>All that namespaces tell; little of it, as older kernels and a summary do; and one that could not be entered.</summary>
+    internal static Sample Inside() => Of(
+        new ContainerSample(Attachment("a1"), Counters)
+        {
+            Sockets = new SocketSample
+            {
+                ActiveConnections = 5,
+                TimeWaitConnections = 2,
+                RetransmittedSegments = 312,
+                EphemeralPortsInUse = 4,
+                UnownedPorts = [new BoundPort(6, 80), new BoundPort(17, 53)],
+                RoundTrips = new RoundTrips(38, 250, 1000, 1_234_567),
+            },
+            Snmp = SnmpTests.Parse(SnmpTests.File),
+        },
+        new ContainerSample(Attachment("b2", 2), default)
+        {
+            Sockets = new SocketSample { ActiveConnections = 0, TimeWaitConnections = 0 },
+            Snmp = SnmpTests.Parse("Tcp: MaxConn RetransSegs\nTcp: -1 0\n"),
+        },
+        new ContainerSample(Attachment("c3", 3), default));
 
     /// <summary>Numbers that tell which is which.</summary>
     private static QueueStatistics Queue(uint first) => new(first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + 7);

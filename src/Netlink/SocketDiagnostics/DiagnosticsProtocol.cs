@@ -28,6 +28,19 @@ public struct DiagnosticsRequest
     public SocketIdentity Identity; // id
 }
 
+/// <summary>struct inet_diag_req of linux/inet_diag.h: of Linux before 3.3, and still answered.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct OldDiagnosticsRequest
+{
+    public AddressFamily Family; // idiag_family: not looked at when all sockets are asked for
+    public byte SourceLength; // idiag_src_len
+    public byte DestinationLength; // idiag_dst_len
+    public byte Extensions; // idiag_ext
+    public SocketIdentity Identity; // id
+    public uint States; // idiag_states: a bit for each TCP state
+    public uint Tables; // idiag_dbs
+}
+
 /// <summary>struct inet_diag_msg of linux/inet_diag.h.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct DiagnosticsMessage

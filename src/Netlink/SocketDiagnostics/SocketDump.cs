@@ -7,11 +7,21 @@ namespace CniIsolator.Netlink.SocketDiagnostics;
 internal static class SocketDump
 {
     private const ushort ByFamily = 20; // SOCK_DIAG_BY_FAMILY
+    private const ushort OldTcp = 18; // TCPDIAG_GETSOCK
 
     public static NetlinkBatch Request(DiagnosticsRequest wanted, string operation)
     {
         var request = new NetlinkBatch(256);
         using var message = request.Message(ByFamily, MessageFlags.Dump, operation);
+        message.Structure(wanted);
+        return request;
+    }
+
+    /// <summary>The same of TCP and both families.</summary>
+    public static NetlinkBatch Request(OldDiagnosticsRequest wanted, string operation)
+    {
+        var request = new NetlinkBatch(256);
+        using var message = request.Message(OldTcp, MessageFlags.Dump, operation);
         message.Structure(wanted);
         return request;
     }

@@ -23,6 +23,9 @@ public static class TcpSockets
 
     // A bit for each state up to TCP_CLOSING: what ss calls all.
     private const uint AllStates = 0xfff;
+    private const uint Listening = 1 << 10; // 1 << TCP_LISTEN
+    private const byte Information = 1 << ((int)DiagnosticsAttribute.Information - 1);
+    private const string Operation = "list TCP sockets";
 
     /// <summary>
     /// Hands over every TCP socket of an address family, in any state, and keeps none. Returns false where the kernel cannot tell (no
@@ -39,15 +42,37 @@ public static class TcpSockets
     public static bool Visit(NetlinkConnection connection, AddressFamily family, Action<TcpSocket> visit, Action restart) =>
         SocketDump.Run(connection, Request(family), received => visit(Parse(received)), restart);
 
+    /// <summary>
+    /// The same for listeners of both families. They are in a small table of their own, so this costs a fraction of
+    /// <see cref="VisitConnections"/>, which it takes together with to see all.
+    /// Equivalent to: <c>ss -tn state listening</c>.
+    /// </summary>
+    /// <inheritdoc cref="Visit"/>
+    public static bool VisitListeners(NetlinkConnection connection, Action<TcpSocket> visit, Action restart) =>
+        SocketDump.Run(connection, Request(Listening), received => visit(Parse(received)), restart);
+
+    /// <summary>
+    /// The same for all sockets but listeners, of both families. The kernel looks through the connections of the whole host, of which it
+    /// has one table for all namespaces: with the 262144 places that it has on a host with 24 GiB, about half a millisecond.
+    /// Equivalent to: <c>ss -tin exclude listening</c>.
+    /// </summary>
+    /// <inheritdoc cref="Visit"/>
+    public static bool VisitConnections(NetlinkConnection connection, Action<TcpSocket> visit, Action restart) =>
+        SocketDump.Run(connection, Request(AllStates & ~Listening), received => visit(Parse(received)), restart);
+
+    /// <summary>The old request knows no families, so that its dump has both, which spares a second walk through the table.</summary>
+    internal static NetlinkBatch Request(uint states) => SocketDump.Request(
+        new OldDiagnosticsRequest { Family = AddressFamily.InterNetwork, Extensions = Information, States = states }, Operation);
+
     internal static NetlinkBatch Request(AddressFamily family) => SocketDump.Request(
         new DiagnosticsRequest
         {
             Family = family,
             Protocol = Tcp,
-            Extensions = 1 << ((int)DiagnosticsAttribute.Information - 1),
+            Extensions = Information,
             States = AllStates,
         },
-        "list TCP sockets");
+        Operation);
 
     private static TcpSocket Parse(ReceivedMessage received)
     {

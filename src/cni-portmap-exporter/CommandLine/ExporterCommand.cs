@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.Reflection;
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Exporter.Serving;
+using CniIsolator.Exporter.Sockets;
 using CniIsolator.Ipam;
 
 namespace CniIsolator.Exporter.CommandLine;
@@ -27,7 +28,7 @@ internal static class ExporterCommand
             return 0;
         }
 
-        var command = Build(out var listen, out var stateDir);
+        var command = Build(out var listen, out var stateDir, out var sockets, out var snmp);
         var parsed = command.Parse(args);
         if (parsed.Action is HelpAction)
         {
@@ -45,15 +46,17 @@ internal static class ExporterCommand
             return Usage;
         }
 
-        return await ServeAsync(parsed.GetValue(listen)!, parsed.GetValue(stateDir)!, error).ConfigureAwait(false);
+        var settings = new ExporterSettings(parsed.GetValue(sockets), parsed.GetValue(snmp));
+        return await ServeAsync(parsed.GetValue(listen)!, parsed.GetValue(stateDir)!, settings, error).ConfigureAwait(false);
     }
 
-    private static async Task<int> ServeAsync(ListenAddress[] addresses, string stateDir, TextWriter error)
+    private static async Task<int> ServeAsync(ListenAddress[] addresses, string stateDir, ExporterSettings settings, TextWriter error)
     {
         try
         {
             var faults = new FaultLog(TimeProvider.System, line => error.WriteLine($"{Name}: {line}"));
-            var sampler = new Sampler(new StoreReader(stateDir), TimeProvider.System, faults);
+            using var sampler = new Sampler(stateDir, TimeProvider.System, faults, settings);
+            sampler.Start();
             await using var server = new ExporterServer(addresses, new Routes(sampler.TakeAsync, Version));
             await server.StartAsync().ConfigureAwait(false);
             foreach (var address in addresses)
@@ -71,7 +74,8 @@ internal static class ExporterCommand
         }
     }
 
-    private static RootCommand Build(out Option<ListenAddress[]> listen, out Option<string> stateDir)
+    private static RootCommand Build(
+        out Option<ListenAddress[]> listen, out Option<string> stateDir, out Option<SocketDetail> sockets, out Option<bool> snmp)
     {
         listen = new Option<ListenAddress[]>("--listen")
         {
@@ -96,7 +100,41 @@ internal static class ExporterCommand
             }
         });
 
-        return new RootCommand("Serves the counters of containers that cni-portmap-isolate attached, to Prometheus and in the form of Mesos' agents.") { listen, stateDir };
+        sockets = new Option<SocketDetail>("--socket-statistics")
+        {
+            Description = "What to tell of containers' sockets: none, summary (connections, retransmissions) or details (round-trip times, ports, too)",
+            HelpName = "none|summary|details",
+            Arity = ArgumentArity.ExactlyOne,
+            CustomParser = ParseDetail,
+            DefaultValueFactory = _ => SocketDetail.None,
+        };
+        snmp = new Option<bool>("--snmp")
+        {
+            Description = "Tell what the kernel counts of containers' IP, ICMP, TCP and UDP",
+            Arity = ArgumentArity.Zero,
+        };
+
+        return new RootCommand("Serves the counters of containers that cni-portmap-isolate attached, to Prometheus and in the form of Mesos' agents.")
+        {
+            listen, stateDir, sockets, snmp,
+        };
+    }
+
+    private static SocketDetail ParseDetail(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var value = result.Tokens[0].Value;
+        switch (value)
+        {
+            case "none":
+                return SocketDetail.None;
+            case "summary":
+                return SocketDetail.Summary;
+            case "details":
+                return SocketDetail.Details;
+            default:
+                result.AddError($"--socket-statistics \"{value}\": expected none, summary or details");
+                return default;
+        }
     }
 
     private static ListenAddress[]? ParseAddresses(System.CommandLine.Parsing.ArgumentResult result)

@@ -38,6 +38,8 @@ internal static class MesosStatistics
         ResourceStatistics.Write(writer, container.Resources);
         WriteLimit(writer, "net_rx", attachment.Ingress);
         WriteLimit(writer, "net_tx", attachment.Egress);
+        SocketStatistics.Write(writer, container.Sockets);
+        SnmpStatistics.Write(writer, container.Snmp);
         writer.WriteStartObject("net_ephemeral_ports");
         writer.WriteNumber("begin", attachment.Slice.Begin);
         writer.WriteNumber("end", attachment.Slice.End);

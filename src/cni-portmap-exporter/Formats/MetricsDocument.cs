@@ -21,6 +21,8 @@ internal static class MetricsDocument
         WriteLimits(writer, series, "ingress", "receives", a => a.Ingress);
         QueueMetrics.Write(writer, series);
         PortMetrics.Write(writer, series);
+        SocketMetrics.Write(writer, series);
+        SnmpMetrics.Write(writer, series);
         ResourceMetrics.Write(writer, series);
         CapacityMetrics.Write(writer, sample.Capacity);
         WriteSelf(writer, sample, version);

@@ -1,4 +1,5 @@
 using CniIsolator.Exporter.Rates;
+using CniIsolator.Exporter.Snmp;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
@@ -36,6 +37,9 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
 
     /// <summary>What its cgroup tells; null where that is not known.</summary>
     public ContainerResources? Resources { get; init; }
+
+    /// <summary>What the kernel counts of its IPv4 protocols; null unless asked for, or where its namespace cannot be entered.</summary>
+    public SnmpSample? Snmp { get; init; }
 
     /// <summary>What is not as the record says, for people.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

@@ -1,4 +1,5 @@
 using CniIsolator.Exporter.Cgroups;
+using CniIsolator.Exporter.Rates;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
@@ -10,7 +11,7 @@ namespace CniIsolator.Exporter.Sampling;
 /// <summary>
 /// Reads the plugin's records and the kernel's counters, and joins them. It takes no lock and changes nothing: an attachment is never kept waiting for a scrape.
 /// </summary>
-internal sealed class Sampler
+internal sealed class Sampler : IDisposable
 {
     private readonly StoreReader _store;
     private readonly TimeProvider _clock;
@@ -20,22 +21,37 @@ internal sealed class Sampler
     private readonly SingleFlight<Sample> _flight;
     private readonly CapacitySource _capacity;
     private readonly CgroupSource _cgroups;
+    private readonly InsideSampler _inside;
+    private readonly RateSampler? _rates;
+    private readonly bool _ports;
 
     /// <exception cref="LinuxException">This process cannot tell its own network namespace.</exception>
-    public Sampler(StoreReader store, TimeProvider clock, FaultLog faults)
+    public Sampler(string stateDir, TimeProvider clock, FaultLog faults, ExporterSettings settings)
     {
         using var own = NetworkNamespace.OpenCurrent();
         _hostNetns = own.Identity.ToString();
-        _store = store;
+        _store = new StoreReader(stateDir);
         _clock = clock;
         _faults = faults;
         _capacity = new CapacitySource(clock);
         _cgroups = new CgroupSource(clock);
+        _inside = new InsideSampler(settings, clock);
+        _rates = settings.Rates is { } rates ? new RateSampler(rates, new StoreReader(stateDir), clock, faults) : null;
+        _ports = settings.Ports;
         _flight = new SingleFlight<Sample>(Take);
     }
 
     /// <summary>A sample that is being taken, or else a new one.</summary>
     public Task<Sample> TakeAsync() => _flight.RunAsync();
+
+    /// <summary>Begins what goes on whoever asks or not.</summary>
+    public void Start() => _rates?.Start();
+
+    public void Dispose()
+    {
+        _rates?.Dispose();
+        _inside.Dispose();
+    }
 
     /// <summary>What of a store's content is on this host, in this boot, and has its interface.</summary>
     internal static List<ContainerSample> Join(IReadOnlyList<Attachment> own, Dictionary<int, LinkCounters> links)
@@ -102,10 +118,12 @@ internal sealed class Sampler
         if (connection is not null && containers.Count > 0)
         {
             AddQueues(connection, containers);
+            AddPorts(connection, containers);
         }
 
+        AddInside(containers, all: fault is null);
         AddResources(containers);
-
+        AddRates(containers);
         return new Sample
         {
             Time = time,
@@ -129,6 +147,47 @@ internal sealed class Sampler
         for (var i = 0; i < containers.Count; i++)
         {
             containers[i] = WithQueues(containers[i], devices.GetValueOrDefault(containers[i].Attachment.IfIndex));
+        }
+    }
+
+    private void AddPorts(NetlinkConnection connection, List<ContainerSample> containers)
+    {
+        if (!_ports)
+        {
+            return;
+        }
+
+        var masters = new HashSet<int>();
+        foreach (var container in containers)
+        {
+            masters.Add(container.Attachment.MasterIfIndex);
+        }
+
+        string? ignored = null;
+        if (Try(Source.Ports, () => PortTraffic.ReadFilters(connection, masters), ref ignored) is { } filters)
+        {
+            for (var i = 0; i < containers.Count; i++)
+            {
+                containers[i] = containers[i] with { Ports = PortTraffic.Of(containers[i].Attachment, filters) };
+            }
+        }
+    }
+
+    private void AddInside(List<ContainerSample> containers, bool all)
+    {
+        var before = _inside.Failures;
+        _inside.Complete(containers, all);
+        if (_inside.Failures > before)
+        {
+            _faults.Add(Source.Namespaces, "a container's namespace could not be entered or looked into", _inside.Failures - before);
+        }
+    }
+
+    private void AddRates(List<ContainerSample> containers)
+    {
+        for (var i = 0; _rates is not null && i < containers.Count; i++)
+        {
+            containers[i] = containers[i] with { Rates = _rates.Of(containers[i].Attachment) };
         }
     }
 

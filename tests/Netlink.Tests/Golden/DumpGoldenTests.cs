@@ -94,6 +94,52 @@ public class DumpGoldenTests
             """,
         new Difference("0a060e00", "0a060200", "ss asks for INET_DIAG_VEGASINFO and INET_DIAG_CONG too, which nobody reads here."));
 
+    // ss -tian, on a kernel that does not know SOCK_DIAG_BY_FAMILY
+    [Fact]
+    public void Tcp_connections_of_both_families() => CheckSockets(
+        TcpSockets.Request(0xbff),
+        captured: """
+            4c000000 1200 0103 40e20100 00000000 // TCPDIAG_GETSOCK REQUEST|DUMP
+            02 00 00 0e // idiag_family, idiag_src_len, idiag_dst_len, idiag_ext
+            0000 0000 // idiag_sport, idiag_dport
+            00000000 00000000 00000000 00000000 // idiag_src
+            00000000 00000000 00000000 00000000 // idiag_dst
+            00000000 00000000 00000000 // idiag_if, idiag_cookie
+            ff0f0000 00000000 // idiag_states, idiag_dbs
+            """,
+        own: """
+            4c000000 1200 0103 01000000 00000000 // TCPDIAG_GETSOCK REQUEST|DUMP
+            02 00 00 02 // idiag_family, idiag_src_len, idiag_dst_len, idiag_ext
+            0000 0000 // idiag_sport, idiag_dport
+            00000000 00000000 00000000 00000000 // idiag_src
+            00000000 00000000 00000000 00000000 // idiag_dst
+            00000000 00000000 00000000 // idiag_if, idiag_cookie
+            ff0b0000 00000000 // idiag_states, idiag_dbs
+            """,
+        new Difference("0200000e", "02000002", "ss asks for INET_DIAG_VEGASINFO and INET_DIAG_CONG too, which nobody reads here."),
+        new Difference("ff0f000000000000", "ff0b000000000000", "listeners are asked for apart, which costs less."));
+
+    // ss -6un state established state unconnected
+    [Fact]
+    public void Udp_sockets_of_the_other_family() => CheckSockets(
+        UdpSockets.Request(AddressFamily.InterNetworkV6),
+        captured: """
+            48000000 1400 0103 40e20100 00000000 // SOCK_DIAG_BY_FAMILY REQUEST|DUMP
+            0a 11 00 00 82000000 // AF_INET6, IPPROTO_UDP, idiag_ext, pad, idiag_states
+            0000 0000 // idiag_sport, idiag_dport
+            00000000 00000000 00000000 00000000 // idiag_src
+            00000000 00000000 00000000 00000000 // idiag_dst
+            00000000 00000000 00000000 // idiag_if, idiag_cookie
+            """,
+        own: """
+            48000000 1400 0103 01000000 00000000 // SOCK_DIAG_BY_FAMILY REQUEST|DUMP
+            0a 11 00 00 82000000 // AF_INET6, IPPROTO_UDP, idiag_ext, pad, idiag_states
+            0000 0000 // idiag_sport, idiag_dport
+            00000000 00000000 00000000 00000000 // idiag_src
+            00000000 00000000 00000000 00000000 // idiag_dst
+            00000000 00000000 00000000 // idiag_if, idiag_cookie
+            """);
+
     // ss -4tln
     [Fact]
     public void Tcp_listeners() => CheckSockets(

@@ -54,8 +54,8 @@ internal static class MessageTree
         return Parse(message, structure, nests);
     }
 
-    /// <summary>A request to sock_diag: struct inet_diag_req_v2 and nothing behind it.</summary>
-    public static string ParseSockets(byte[] message) => Parse(message, 56, []);
+    /// <summary>A request to sock_diag: struct inet_diag_req_v2, or the older inet_diag_req (TCPDIAG_GETSOCK), and nothing behind it.</summary>
+    public static string ParseSockets(byte[] message) => Parse(message, BinaryPrimitives.ReadUInt16LittleEndian(message.AsSpan(4)) == 18 ? 60 : 56, []);
 
     private static string Parse(ReadOnlySpan<byte> message, int structure, Dictionary<string, int> nests)
     {

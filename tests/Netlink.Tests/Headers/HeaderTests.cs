@@ -18,6 +18,7 @@ public class HeaderTests
         #include <sched.h>
         #include <stddef.h>
         #include <sys/ioctl.h>
+        #include <sys/resource.h>
         #include <sys/socket.h>
         #include <sys/stat.h>
         #include <unistd.h>

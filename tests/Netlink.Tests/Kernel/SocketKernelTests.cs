@@ -83,6 +83,41 @@ public sealed class SocketKernelTests : IDisposable
     }
 
     [Fact]
+    public void Listeners_and_connections_of_both_families_are_told_apart()
+    {
+        using var four = _host.Opened.Run(() => new TcpListener(IPAddress.Loopback, 31001));
+        using var both = _host.Opened.Run(() => TcpListener.Create(31002));
+        four.Start();
+        both.Start();
+        using var first = Connect(31005, new IPEndPoint(IPAddress.Loopback, 31001));
+        using var second = Connect(31006, new IPEndPoint(IPAddress.Loopback, 31002));
+        using var accepted = four.AcceptSocket();
+        using var acceptedToo = both.AcceptSocket();
+
+        var listeners = new List<TcpSocket>();
+        var connections = new List<TcpSocket>();
+        Assert.True(TcpSockets.VisitListeners(_diagnostics, listeners.Add, listeners.Clear));
+        Assert.True(TcpSockets.VisitConnections(_diagnostics, connections.Add, connections.Clear));
+        Assert.Equal([31001, 31002], listeners.Select(s => (int)s.LocalPort).Order());
+        Assert.Equal([31001, 31002, 31005, 31006], connections.Select(s => (int)s.LocalPort).Order());
+        Assert.All(connections, s => Assert.Equal((TcpState.Established, true), (s.State, s.RoundTripMicroseconds > 0)));
+    }
+
+    [Fact]
+    public void Udp_sockets_are_bound_or_connected() => _host.Opened.Run(() =>
+    {
+        using var bound = new UdpClient(new IPEndPoint(IPAddress.Any, 31003));
+        using var connected = new UdpClient(new IPEndPoint(IPAddress.Loopback, 31004));
+        using var six = new UdpClient(new IPEndPoint(IPAddress.IPv6Any, 31005));
+        connected.Connect(IPAddress.Loopback, 31003);
+        var found = new List<UdpSocket>();
+        Assert.True(UdpSockets.Visit(_diagnostics, AddressFamily.InterNetwork, found.Add, found.Clear));
+        Assert.Equal([new UdpSocket(31003, false), new UdpSocket(31004, true)], found.OrderBy(s => s.LocalPort));
+        Assert.True(UdpSockets.Visit(_diagnostics, AddressFamily.InterNetworkV6, found.Add, found.Clear));
+        Assert.Equal([new UdpSocket(31005, false)], found);
+    });
+
+    [Fact]
     public void A_thousand_connections_are_handed_over_once_each()
     {
         const int Count = 1000;

@@ -1,0 +1,219 @@
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+
+namespace CniIsolator.Exporter.Namespaces;
+
+/// <summary>
+/// The windows into all containers. They are opened when first looked through, and closed when their container's path no longer leads to
+/// the namespace: at each sample, and every few seconds where nobody asks for one, since an open window keeps a dead container's
+/// namespace and interface.
+/// </summary>
+internal sealed class ContainerWindows : IDisposable
+{
+    /// <summary>How long a namespace without a path is kept at most.</summary>
+    internal static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a namespace that could not be entered is left alone.</summary>
+    internal static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(30);
+
+    // For the clients' connections, the store and the runtime.
+    private const int ReservedDescriptors = 128;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<AttachmentKey, Entry> _entries = [];
+    private readonly byte[] _buffer = new byte[Netlink.NetlinkConnection.BufferBytes];
+    private readonly TimeProvider _clock;
+    private readonly long _most;
+    private readonly ITimer _timer;
+    private int _open;
+    private int _round;
+    private bool _disposed;
+
+    /// <param name="clock">Its timer looks for what must be closed.</param>
+    /// <param name="descriptors">How many files the process may have open; windows leave some of them.</param>
+    public ContainerWindows(TimeProvider clock, long descriptors)
+    {
+        _clock = clock;
+        _most = Math.Max(descriptors - ReservedDescriptors, 0) / ContainerWindow.MostDescriptors;
+        _timer = clock.CreateTimer(_ => CloseDead(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Times that a window could not be opened or looked through, since the exporter was started.</summary>
+    public ulong Failures { get; private set; }
+
+    /// <summary>Windows that are open.</summary>
+    internal int Open => _open;
+
+    /// <summary>Begins a sample. Until the scope ends, no window is closed but by the caller's own calls.</summary>
+    public Lock.Scope Hold()
+    {
+        var scope = _lock.EnterScope();
+        _round++;
+        return scope;
+    }
+
+    /// <summary>
+    /// The window into a container, opened if need be; null where its namespace is gone or cannot be entered, which is not tried again for
+    /// a while. Only within <see cref="Hold"/>.
+    /// </summary>
+    /// <param name="attachment">The container.</param>
+    /// <param name="parts">What the window must have.</param>
+    public ContainerWindow? TryGet(Attachment attachment, WindowParts parts)
+    {
+        var key = attachment.Key;
+        var identity = new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode);
+        if (_entries.TryGetValue(key, out var entry))
+        {
+            var same = entry.Identity == identity && entry.Path == attachment.Netns;
+            if (same && entry.Window is { } window && (window.Parts & parts) == parts && NetworkNamespace.IsAt(entry.Path, identity))
+            {
+                entry.Round = _round;
+                return window;
+            }
+
+            if (same && entry.Window is null && _clock.GetElapsedTime(entry.Failed) < RetryInterval)
+            {
+                entry.Round = _round;
+                return null;
+            }
+
+            Close(entry);
+        }
+
+        entry = new Entry(attachment.Netns, identity) { Round = _round };
+        if (_disposed)
+        {
+            return null;
+        }
+
+        _entries[key] = entry;
+        TryOpen(entry, parts);
+        return entry.Window;
+    }
+
+    /// <summary>Closes a window that could not be looked through, and leaves the container alone for a while. Only within <see cref="Hold"/>.</summary>
+    public void Fail(Attachment attachment)
+    {
+        if (_entries.TryGetValue(attachment.Key, out var entry))
+        {
+            Close(entry);
+            Fail(entry);
+        }
+    }
+
+    /// <summary>Closes the windows that were not looked through since <see cref="Hold"/>: their attachments are gone. Only within it.</summary>
+    public void CloseOthers()
+    {
+        // Removing does not disturb the enumeration of a dictionary.
+        foreach (var (key, entry) in _entries)
+        {
+            if (entry.Round != _round)
+            {
+                Close(entry);
+                _entries.Remove(key);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _timer.Dispose();
+        lock (_lock)
+        {
+            _disposed = true;
+            foreach (var entry in _entries.Values)
+            {
+                Close(entry);
+            }
+
+            _entries.Clear();
+        }
+    }
+
+    private void CloseDead()
+    {
+        // A sample that is being taken looks for itself.
+        if (!_lock.TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            foreach (var (key, entry) in _entries)
+            {
+                if (entry.Window is not null && !NetworkNamespace.IsAt(entry.Path, entry.Identity))
+                {
+                    Close(entry);
+                    _entries.Remove(key);
+                }
+            }
+        }
+        finally
+        {
+            _lock.Exit();
+        }
+    }
+
+    private void TryOpen(Entry entry, WindowParts parts)
+    {
+        try
+        {
+            using var container = _open < _most ? NetworkNamespace.Open(entry.Path) : null;
+            if (container?.Identity == entry.Identity)
+            {
+                entry.Window = ContainerWindow.Open(container, parts, _buffer);
+                if (_open++ == 0)
+                {
+                    _timer.Change(LookInterval, LookInterval);
+                }
+
+                return;
+            }
+        }
+        catch (Exception e) when (e is IOException or OutOfMemoryException)
+        {
+            // There is nothing at the path, or it cannot be entered, or there are no more descriptors or threads.
+        }
+
+        Fail(entry);
+    }
+
+    private void Fail(Entry entry)
+    {
+        entry.Failed = _clock.GetTimestamp();
+        Failures++;
+    }
+
+    private void Close(Entry entry)
+    {
+        if (entry.Window is null)
+        {
+            return;
+        }
+
+        entry.Window.Dispose();
+        entry.Window = null;
+        if (--_open == 0 && !_disposed)
+        {
+            // Nothing is there to be closed, so nothing needs to wake up for it.
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private sealed class Entry(string path, NamespaceIdentity identity)
+    {
+        public string Path { get; } = path;
+
+        public NamespaceIdentity Identity { get; } = identity;
+
+        /// <summary>Null after a failure.</summary>
+        public ContainerWindow? Window { get; set; }
+
+        /// <summary>Timestamp of the failure.</summary>
+        public long Failed { get; set; }
+
+        /// <summary>The sample that it was last asked for in.</summary>
+        public int Round { get; set; }
+    }
+}

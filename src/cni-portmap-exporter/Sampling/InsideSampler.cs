@@ -1,0 +1,88 @@
+using CniIsolator.Exporter.Namespaces;
+using CniIsolator.Exporter.Snmp;
+using CniIsolator.Exporter.Sockets;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Tc;
+
+namespace CniIsolator.Exporter.Sampling;
+
+/// <summary>Adds to samples of containers what is known only inside their namespaces.</summary>
+internal sealed class InsideSampler : IDisposable
+{
+    private readonly ExporterSettings _settings;
+    private readonly ContainerWindows _windows;
+    private readonly WindowParts _parts;
+    private readonly SocketCollector _sockets = new();
+
+    // All tables are a quarter of it.
+    private readonly byte[] _text = new byte[16 * 1024];
+
+    public InsideSampler(ExporterSettings settings, TimeProvider clock)
+    {
+        _settings = settings;
+        _parts = SocketCollector.Parts(settings.Sockets) | (settings.Snmp ? WindowParts.Protocols : WindowParts.None);
+        _windows = new ContainerWindows(clock, DescriptorLimit.Raise());
+    }
+
+    /// <summary>Times that a namespace could not be entered or looked into.</summary>
+    public ulong Failures => _windows.Failures;
+
+    /// <summary>Completes each sample in place.</summary>
+    /// <param name="containers">The containers.</param>
+    /// <param name="all">Whether there are no others: then what is kept of others is let go.</param>
+    public void Complete(List<ContainerSample> containers, bool all)
+    {
+        using var hold = _windows.Hold();
+        for (var i = 0; i < containers.Count; i++)
+        {
+            containers[i] = Complete(containers[i]);
+        }
+
+        if (all)
+        {
+            _windows.CloseOthers();
+        }
+    }
+
+    public void Dispose() => _windows.Dispose();
+
+    private ContainerSample Complete(ContainerSample container)
+    {
+        // The shaper of what a container sends stands on its own interface.
+        var limited = container.Attachment.Egress is not null;
+        var parts = _parts | (limited ? WindowParts.Route : WindowParts.None);
+        if (parts == WindowParts.None || _windows.TryGet(container.Attachment, parts) is not { } window)
+        {
+            return container;
+        }
+
+        try
+        {
+            var snmp = window.Protocols is { } file ? SnmpParser.Parse(_text.AsSpan(0, file.Read(_text))) : null;
+            return (limited ? WithEgress(container, window.Route!) : container) with
+            {
+                Snmp = _settings.Snmp ? snmp : null,
+                Sockets = _settings.Sockets == SocketDetail.None ? null : _sockets.Collect(window, container.Attachment, snmp?.RetransmittedSegments),
+            };
+        }
+        catch (IOException)
+        {
+            // Counted, and a new window looks at nothing that is left of this one's answers.
+            _windows.Fail(container.Attachment);
+            return container;
+        }
+    }
+
+    private static ContainerSample WithEgress(ContainerSample container, NetlinkConnection route)
+    {
+        var index = container.Attachment.ContainerIfIndex;
+        var device = DeviceQueues.ByDevice(TcStatistics.ListQdiscs(route, index)).GetValueOrDefault(index);
+        List<QueueSample> queues = [];
+        device?.AddTo(queues, "");
+        queues.AddRange(container.Queues);
+        return device is { HasLimit: true }
+            ? container with { Queues = queues, EgressInForce = true }
+            : container with { EgressInForce = false, Warnings = [.. container.Warnings, "the limit of what it sends is not in force: the shaper is missing"] };
+    }
+}
