@@ -60,6 +60,9 @@ internal static class ExporterCommand
                 await error.WriteLineAsync($"{Name}: listening on {address}").ConfigureAwait(false);
             }
 
+            var manager = new ServiceNotification(Environment.GetEnvironmentVariable(ServiceNotification.Variable));
+            manager.Ready();
+            using var told = server.Stopping.Register(manager.Stopping);
             await server.WaitForStopAsync().ConfigureAwait(false);
             return 0;
         }
