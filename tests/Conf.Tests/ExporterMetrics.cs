@@ -1,0 +1,35 @@
+using System.Buffers;
+using System.Text;
+using System.Text.RegularExpressions;
+using CniIsolator.Exporter.Formats;
+using CniIsolator.Exporter.Tests;
+
+namespace CniIsolator.Conf.Tests;
+
+/// <summary>The metrics that the exporter has, from the exporter itself.</summary>
+internal static partial class ExporterMetrics
+{
+    /// <summary>Their names, as Prometheus stores them.</summary>
+    public static IReadOnlySet<string> Names { get; } = Written();
+
+    /// <summary>Asserts that an expression, or a text full of them, names no other metric.</summary>
+    public static void AssertKnown(string place, string text)
+    {
+        var unknown = Name().Matches(text).Select(m => m.Value).Distinct().Where(name => !Names.Contains(name)).Order().ToList();
+        Assert.True(unknown.Count == 0, $"{place} names metrics that the exporter does not have: {string.Join(", ", unknown)}");
+    }
+
+    private static HashSet<string> Written()
+    {
+        var body = new ArrayBufferWriter<byte>();
+        MetricsDocument.Write(body, MetricsFormat.Prometheus, Samples.Sample(), "1.2.3");
+        return [.. Type().Matches(Encoding.UTF8.GetString(body.WrittenSpan)).Select(m => m.Groups[1].Value)];
+    }
+
+    [GeneratedRegex(@"^# TYPE (\S+) ", RegexOptions.Multiline)]
+    private static partial Regex Type();
+
+    // Recorded series have a colon after the prefix.
+    [GeneratedRegex(@"\bportmap_[a-z0-9_]+")]
+    private static partial Regex Name();
+}
