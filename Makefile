@@ -17,8 +17,9 @@ $(BINARIES): artifacts/bin/%: $(SOURCES) tests/publish.sh | deps
 deps:
 	@tests/deps.sh
 
+# Not all of Debian's prometheus, which starts a server where systemd runs.
 deps-test:
-	@tests/deps.sh prometheus:promtool chromium:chromium chromium-driver:chromedriver
+	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver
 
 deps-extra:
 	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp

@@ -16,14 +16,15 @@ public sealed class ExporterProcess : IDisposable
     private readonly StringBuilder _error = new();
     private readonly Process _process;
 
-    private ExporterProcess(Namespace host, string stateDirectory, string[] arguments)
+    private ExporterProcess(Namespace host, string stateDirectory, string[] launcher, string[] arguments)
     {
         Host = host;
         Client = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, _) => ValueTask.FromResult<Stream>(new NetworkStream(Connect(), ownsSocket: true)) })
         {
             BaseAddress = new Uri($"http://127.0.0.1:{Port}"),
         };
-        _process = host.Start(new ProcessStartInfo(Binary, ["--state-dir", stateDirectory, .. arguments])
+        string[] line = [.. launcher, Binary, "--state-dir", stateDirectory, .. arguments];
+        _process = host.Start(new ProcessStartInfo(line[0], line[1..])
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
@@ -59,9 +60,12 @@ public sealed class ExporterProcess : IDisposable
     }
 
     /// <summary>Starts it and waits until it listens.</summary>
-    public static ExporterProcess Start(Namespace host, string stateDirectory, params string[] arguments)
+    public static ExporterProcess Start(Namespace host, string stateDirectory, params string[] arguments) => StartBy([], host, stateDirectory, arguments);
+
+    /// <summary>The same by another program, which becomes the exporter: the launcher's words stand before the exporter's.</summary>
+    public static ExporterProcess StartBy(string[] launcher, Namespace host, string stateDirectory, params string[] arguments)
     {
-        ExporterProcess started = new(host, stateDirectory, arguments);
+        ExporterProcess started = new(host, stateDirectory, launcher, arguments);
         try
         {
             Wait.Until(() => started._process.HasExited || started.Error.Contains("listening on", StringComparison.Ordinal), "the exporter to listen");

@@ -82,7 +82,7 @@ public sealed class ExporterTests : IDisposable
         Assert.Contains("\nportmap_ephemeral_ports_in_use 2048\n", text, StringComparison.Ordinal);
         Assert.Contains("\nportmap_unreadable_records 0\n", text, StringComparison.Ordinal);
 
-        CommandResult check = await _net.Host.ExecuteAsync("promtool", ["check", "metrics"], text);
+        CommandResult check = await _net.Host.ExecuteAsync(Tools.Promtool, ["check", "metrics"], text);
         Assert.True(check is { ExitCode: 0, Output: "", Error: "" }, check.ToString());
     }
 

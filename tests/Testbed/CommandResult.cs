@@ -10,6 +10,15 @@ public sealed record CommandResult(string CommandLine, int ExitCode, string Outp
         ? Output
         : throw new InvalidOperationException($"{CommandLine}: exit code {ExitCode}: {Error.Trim()} {Output.Trim()}");
 
+    /// <summary>Runs a program in this process's own namespaces to its end, at most a minute. A failure is in the result, not an exception.</summary>
+    public static CommandResult Run(string command, params string[] arguments)
+    {
+        ProcessStartInfo start = new(command, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command} did not start");
+        string line = $"{command} {string.Join(' ', arguments)}";
+        return CompleteAsync(process, line, input: null, TimeSpan.FromMinutes(1)).GetAwaiter().GetResult().Result;
+    }
+
     /// <summary>Feeds a started process, waits for it and never longer than the limit: then it is killed, by its id.</summary>
     internal static async Task<(CommandResult Result, bool TimedOut)> CompleteAsync(Process process, string commandLine, string? input, TimeSpan limit)
     {

@@ -1,4 +1,7 @@
+using System.Text;
+using CniIsolator.Exporter.Rates;
 using CniIsolator.Exporter.Sampling;
+using CniIsolator.Exporter.Snmp;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.SocketDiagnostics;
@@ -43,6 +46,23 @@ internal static class Samples
         MemoryAndSwap = 9957376,
         MemoryAndSwapLimit = ulong.MaxValue,
     };
+
+    /// <summary>A whole /proc/net/snmp of Linux 6.18; it has fields and tables of which a Mesos agent knows nothing.</summary>
+    internal const string SnmpFile = """
+        Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits
+        Ip: 2 64 101 102 103 104 105 106 107 108 109 110 0 112 113 114 115 116 117 118
+        Icmp: InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps
+        Icmp: 201 202 203 204 205 206 207 208 209 210 211 212 213 214 215 216 217 218 219 220 221 222 223 224 225 226 227 228 229
+        IcmpMsg: InType3 OutType3
+        IcmpMsg: 7 8
+        Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors
+        Tcp: 1 200 120000 -1 305 306 307 308 309 310 311 312 313 314 315
+        Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors
+        Udp: 401 402 403 404 405 406 407 408 409
+        UdpLite: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors
+        UdpLite: 501 502 503 504 505 506 507 508 509
+
+        """;
 
     internal static Attachment Attachment(string containerId = "c0ffee", int slot = 1) => new()
     {
@@ -100,6 +120,15 @@ internal static class Samples
             EgressInForce = false,
             IngressInForce = true,
             Resources = Resources,
+            Ports =
+            [
+                new PortTraffic(null, PortRange.Parse("33792-34815"), 501, 502),
+                new PortTraffic(TransportProtocol.Tcp, PortRange.Single(31005), 503, 504),
+                new PortTraffic(TransportProtocol.Udp, PortRange.Parse("31010-31019"), 505, 506),
+            ],
+            Rates = new RateStatistics(
+                new RateSettings(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(0.5)),
+                [.. Enumerable.Range(1, RateSeries.Kinds - 1).Select(kind => new Percentiles(kind, kind + 0.7, kind + 0.1, kind + 0.2, kind + 0.3, kind + 0.4, kind + 0.5, kind + 0.6, 120)), null]),
         },
         new ContainerSample(Attachment("b2", 2), default) { Resources = new ContainerResources { CpuUserSeconds = 0 } });
 
@@ -116,14 +145,16 @@ internal static class Samples
                 UnownedPorts = [new BoundPort(6, 80), new BoundPort(17, 53)],
                 RoundTrips = new RoundTrips(38, 250, 1000, 1_234_567),
             },
-            Snmp = SnmpTests.Parse(SnmpTests.File),
+            Snmp = Snmp(SnmpFile),
         },
         new ContainerSample(Attachment("b2", 2), default)
         {
             Sockets = new SocketSample { ActiveConnections = 0, TimeWaitConnections = 0 },
-            Snmp = SnmpTests.Parse("Tcp: MaxConn RetransSegs\nTcp: -1 0\n"),
+            Snmp = Snmp("Tcp: MaxConn RetransSegs\nTcp: -1 0\n"),
         },
         new ContainerSample(Attachment("c3", 3), default));
+
+    private static SnmpSample? Snmp(string text) => SnmpParser.Parse(Encoding.UTF8.GetBytes(text));
 
     /// <summary>Numbers that tell which is which.</summary>
     private static QueueStatistics Queue(uint first) => new(first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + 7);

@@ -8,27 +8,10 @@ namespace CniIsolator.Exporter.Tests;
 
 public sealed class SnmpTests
 {
-    /// <summary>A whole /proc/net/snmp of Linux 6.18; it has fields and tables of which a Mesos agent knows nothing.</summary>
-    internal const string File = """
-        Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates OutTransmits
-        Ip: 2 64 101 102 103 104 105 106 107 108 109 110 0 112 113 114 115 116 117 118
-        Icmp: InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs InRedirects InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps
-        Icmp: 201 202 203 204 205 206 207 208 209 210 211 212 213 214 215 216 217 218 219 220 221 222 223 224 225 226 227 228 229
-        IcmpMsg: InType3 OutType3
-        IcmpMsg: 7 8
-        Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors
-        Tcp: 1 200 120000 -1 305 306 307 308 309 310 311 312 313 314 315
-        Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors
-        Udp: 401 402 403 404 405 406 407 408 409
-        UdpLite: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors
-        UdpLite: 501 502 503 504 505 506 507 508 509
-
-        """;
-
     [Fact]
     public void Every_field_that_a_mesos_agent_has_is_found()
     {
-        var sample = Parse(File);
+        var sample = Parse(Samples.SnmpFile);
         for (var field = 0; field < SnmpTable.Udp.End; field++)
         {
             Assert.NotNull(sample[field]);
@@ -75,8 +58,8 @@ public sealed class SnmpTests
     [Fact]
     public void A_damaged_table_leaves_the_others()
     {
-        var damaged = Parse(File.Replace("Icmp: 201 ", "Icmp: 201 x ", StringComparison.Ordinal));
-        var whole = Parse(File);
+        var damaged = Parse(Samples.SnmpFile.Replace("Icmp: 201 ", "Icmp: 201 x ", StringComparison.Ordinal));
+        var whole = Parse(Samples.SnmpFile);
         for (var field = 0; field < SnmpTable.Udp.End; field++)
         {
             Assert.Equal(field >= SnmpTable.Icmp.First && field < SnmpTable.Icmp.End ? null : whole[field], damaged[field]);
@@ -86,10 +69,10 @@ public sealed class SnmpTests
     [Fact]
     public void A_file_cut_anywhere_has_whole_tables_only()
     {
-        var whole = Parse(File);
-        for (var length = 0; length < File.Length; length++)
+        var whole = Parse(Samples.SnmpFile);
+        for (var length = 0; length < Samples.SnmpFile.Length; length++)
         {
-            var cut = Parse(File[..length]);
+            var cut = Parse(Samples.SnmpFile[..length]);
             foreach (var table in SnmpTable.All)
             {
                 // The last number of the last line may itself be cut.
@@ -117,7 +100,7 @@ public sealed class SnmpTests
         string[] fragments = [" ", "\n", ":", "Tcp:", "Ip: ", "-1", "\0", "99999999999999999999", "-", "RetransSegs"];
         for (var i = 0; i < 3000; i++)
         {
-            var text = File;
+            var text = Samples.SnmpFile;
             for (var change = random.Next(1, 5); change > 0; change--)
             {
                 var at = random.Next(text.Length);

@@ -3,16 +3,12 @@ using System.CommandLine.Help;
 using System.Reflection;
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Exporter.Serving;
-using CniIsolator.Exporter.Sockets;
-using CniIsolator.Ipam;
 
 namespace CniIsolator.Exporter.CommandLine;
 
 /// <summary>The exporter's command line; exit code 0 after a clean stop, 1 for a fault, 2 for a wrong command line.</summary>
 internal static class ExporterCommand
 {
-    public const string DefaultListenAddress = "127.0.0.1:9478";
-
     private const string Name = "cni-portmap-exporter";
     private const int Fault = 1;
     private const int Usage = 2;
@@ -28,8 +24,8 @@ internal static class ExporterCommand
             return 0;
         }
 
-        var command = Build(out var listen, out var stateDir, out var sockets, out var snmp);
-        var parsed = command.Parse(args);
+        var options = new ExporterOptions();
+        var parsed = options.Command.Parse(args);
         if (parsed.Action is HelpAction)
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = error }).ConfigureAwait(false);
@@ -46,8 +42,7 @@ internal static class ExporterCommand
             return Usage;
         }
 
-        var settings = new ExporterSettings(parsed.GetValue(sockets), parsed.GetValue(snmp));
-        return await ServeAsync(parsed.GetValue(listen)!, parsed.GetValue(stateDir)!, settings, error).ConfigureAwait(false);
+        return await ServeAsync(options.ReadAddresses(parsed), options.ReadStateDir(parsed), options.ReadSettings(parsed), error).ConfigureAwait(false);
     }
 
     private static async Task<int> ServeAsync(ListenAddress[] addresses, string stateDir, ExporterSettings settings, TextWriter error)
@@ -64,6 +59,9 @@ internal static class ExporterCommand
                 await error.WriteLineAsync($"{Name}: listening on {address}").ConfigureAwait(false);
             }
 
+            var manager = new ServiceNotification(Environment.GetEnvironmentVariable(ServiceNotification.Variable));
+            manager.Ready();
+            using var told = server.Stopping.Register(manager.Stopping);
             await server.WaitForStopAsync().ConfigureAwait(false);
             return 0;
         }
@@ -72,91 +70,5 @@ internal static class ExporterCommand
             await error.WriteLineAsync($"{Name}: {e.Message}").ConfigureAwait(false);
             return Fault;
         }
-    }
-
-    private static RootCommand Build(
-        out Option<ListenAddress[]> listen, out Option<string> stateDir, out Option<SocketDetail> sockets, out Option<bool> snmp)
-    {
-        listen = new Option<ListenAddress[]>("--listen")
-        {
-            Description = "Where to answer: ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH; may be repeated",
-            HelpName = "ADDRESS",
-            Arity = ArgumentArity.OneOrMore,
-            AllowMultipleArgumentsPerToken = false,
-            CustomParser = ParseAddresses,
-            DefaultValueFactory = _ => [ListenAddress.TryParse(DefaultListenAddress, out string _)!],
-        };
-        stateDir = new Option<string>("--state-dir")
-        {
-            Description = "Where the plugin's store lives",
-            HelpName = "DIR",
-            DefaultValueFactory = _ => AttachmentStore.DefaultStateDir,
-        };
-        stateDir.Validators.Add(result =>
-        {
-            if (result.Tokens is [{ Value: var path }] && (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal)))
-            {
-                result.AddError($"--state-dir: \"{path}\" is not a path");
-            }
-        });
-
-        sockets = new Option<SocketDetail>("--socket-statistics")
-        {
-            Description = "What to tell of containers' sockets: none, summary (connections, retransmissions) or details (round-trip times, ports, too)",
-            HelpName = "none|summary|details",
-            Arity = ArgumentArity.ExactlyOne,
-            CustomParser = ParseDetail,
-            DefaultValueFactory = _ => SocketDetail.None,
-        };
-        snmp = new Option<bool>("--snmp")
-        {
-            Description = "Tell what the kernel counts of containers' IP, ICMP, TCP and UDP",
-            Arity = ArgumentArity.Zero,
-        };
-
-        return new RootCommand("Serves the counters of containers that cni-portmap-isolate attached, to Prometheus and in the form of Mesos' agents.")
-        {
-            listen, stateDir, sockets, snmp,
-        };
-    }
-
-    private static SocketDetail ParseDetail(System.CommandLine.Parsing.ArgumentResult result)
-    {
-        var value = result.Tokens[0].Value;
-        switch (value)
-        {
-            case "none":
-                return SocketDetail.None;
-            case "summary":
-                return SocketDetail.Summary;
-            case "details":
-                return SocketDetail.Details;
-            default:
-                result.AddError($"--socket-statistics \"{value}\": expected none, summary or details");
-                return default;
-        }
-    }
-
-    private static ListenAddress[]? ParseAddresses(System.CommandLine.Parsing.ArgumentResult result)
-    {
-        var addresses = new List<ListenAddress>();
-        foreach (var token in result.Tokens)
-        {
-            if (ListenAddress.TryParse(token.Value, out var fault) is not { } address)
-            {
-                result.AddError($"--listen \"{token.Value}\": {fault}");
-                return null;
-            }
-
-            if (addresses.Any(other => Equals(other.EndPoint, address.EndPoint)))
-            {
-                result.AddError($"--listen \"{token.Value}\": given twice");
-                return null;
-            }
-
-            addresses.Add(address);
-        }
-
-        return [.. addresses];
     }
 }

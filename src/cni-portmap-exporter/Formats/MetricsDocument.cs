@@ -45,8 +45,8 @@ internal static class MetricsDocument
                     ("ephemeral", attachment.Slice.ToString()),
                     ("pod", ContainerNames.Pod(attachment)),
                     ("pod_namespace", ContainerNames.PodNamespace(attachment)),
-                    ("job", ContainerNames.Job(attachment)),
-                    ("task", ContainerNames.Task(attachment))));
+                    ("nomad_job", ContainerNames.Job(attachment)),
+                    ("nomad_task", ContainerNames.Task(attachment))));
         }
     }
 

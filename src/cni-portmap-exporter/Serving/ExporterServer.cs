@@ -36,6 +36,9 @@ internal sealed class ExporterServer : IAsyncDisposable
         _application.Run(routes.HandleAsync);
     }
 
+    /// <summary>Told when the stop begins, while the last requests may still be answered.</summary>
+    public CancellationToken Stopping => _application.Lifetime.ApplicationStopping;
+
     /// <exception cref="IOException">An address cannot be listened on; the message names it.</exception>
     public Task StartAsync() => _application.StartAsync();
 

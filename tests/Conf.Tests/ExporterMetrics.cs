@@ -1,0 +1,43 @@
+using System.Buffers;
+using System.Text;
+using System.Text.RegularExpressions;
+using CniIsolator.Exporter.Formats;
+using CniIsolator.Exporter.Sampling;
+using CniIsolator.Exporter.Tests;
+
+namespace CniIsolator.Conf.Tests;
+
+/// <summary>The metrics that the exporter has, from the exporter itself.</summary>
+internal static partial class ExporterMetrics
+{
+    /// <summary>Their names, as Prometheus stores them.</summary>
+    public static IReadOnlySet<string> Names { get; } = Written();
+
+    /// <summary>Asserts that an expression, or a text full of them, names no other metric.</summary>
+    public static void AssertKnown(string place, string text)
+    {
+        var unknown = Name().Matches(text).Select(m => m.Value).Distinct().Where(name => !Names.Contains(name)).Order().ToList();
+        Assert.True(unknown.Count == 0, $"{place} names metrics that the exporter does not have: {string.Join(", ", unknown)}");
+    }
+
+    private static HashSet<string> Written()
+    {
+        // What is only seen inside of containers stands in a sample of its own.
+        // A ceil that is no higher than its limit is none: one direction of the sample shows that, and both are wanted here.
+        var sample = Samples.Sample();
+        var full = sample.Containers[0];
+        var both = sample with { Containers = [full with { Attachment = full.Attachment with { Ingress = full.Attachment.Egress } }, .. sample.Containers.Skip(1), .. Samples.Inside().Containers.Select(AsAnother)] };
+        var body = new ArrayBufferWriter<byte>();
+        MetricsDocument.Write(body, MetricsFormat.Prometheus, both, "1.2.3");
+        return [.. Type().Matches(Encoding.UTF8.GetString(body.WrittenSpan)).Select(m => m.Groups[1].Value)];
+    }
+
+    private static ContainerSample AsAnother(ContainerSample container) => container with { Attachment = container.Attachment with { Network = "inside" } };
+
+    [GeneratedRegex(@"^# TYPE (\S+) ", RegexOptions.Multiline)]
+    private static partial Regex Type();
+
+    // Recorded series have a colon after the prefix.
+    [GeneratedRegex(@"\bportmap_[a-z0-9_]+")]
+    private static partial Regex Name();
+}
