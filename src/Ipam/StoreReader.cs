@@ -4,9 +4,10 @@ namespace CniIsolator.Ipam;
 
 /// <summary>
 /// Reads the store again and again for somebody who watches it, without the lock: of records that have not changed since the last time it
-/// hands out what it read then. Not for several threads at once.
+/// hands out what it read then. Where the kernel tells that nothing has changed at all, it looks at the directory alone. Not for several
+/// threads at once.
 /// </summary>
-public sealed class StoreReader
+public sealed class StoreReader : IDisposable
 {
     // The kernel's clock for files advances in steps of up to 10 ms: a file that has just changed may change again within one step.
     private const long StepMilliseconds = 100;
@@ -17,6 +18,9 @@ public sealed class StoreReader
     private IReadOnlyList<NetworkRecord> _networks = [];
     private FileFacts? _networksFacts;
     private bool _networksAreSettled;
+    private DirectoryWatch? _watch;
+    private FileFacts? _watched;
+    private bool _isWhole;
 
     /// <param name="stateDir">The directory; it need not exist.</param>
     public StoreReader(string stateDir) => _directory = new StoreDirectory(stateDir);
@@ -30,6 +34,12 @@ public sealed class StoreReader
     {
         // Root's records are as good as ours to a reader.
         var exists = _directory.IsUsable(0, FileFacts.CurrentUser);
+        if (!Watch(exists) && _isWhole)
+        {
+            return _content;
+        }
+
+        _isWhole = false;
         var names = exists ? _directory.AttachmentNames() : [];
         var changed = ReadNetworks(exists) | names.Count != _entries.Count;
         var entries = new Dictionary<string, Entry>(names.Count);
@@ -53,7 +63,28 @@ public sealed class StoreReader
         }
 
         _entries = entries;
-        return changed ? _content = Collect() : _content;
+        _content = changed ? Collect() : _content;
+        _isWhole = true;
+        return _content;
+    }
+
+    public void Dispose() => _watch?.Dispose();
+
+    /// <summary>Whether something may have changed. A watch begins before what it watches is read, so that nothing falls between.</summary>
+    private bool Watch(bool exists)
+    {
+        var directory = exists ? StoreDirectory.Look(_directory.Path) : null;
+
+        // A directory that was renamed takes its watch along.
+        if (_watch is not null && directory is { } found && _watched is { } watched && found.IsSameFileAs(watched))
+        {
+            return _watch.HasChanged();
+        }
+
+        _watch?.Dispose();
+        _watch = exists ? DirectoryWatch.TryOpen(_directory.Path) : null;
+        _watched = directory;
+        return true;
     }
 
     /// <summary>Whether they have changed.</summary>

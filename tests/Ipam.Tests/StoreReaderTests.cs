@@ -43,13 +43,48 @@ public sealed class StoreReaderTests : StoreTest
     public void What_has_not_changed_for_a_while_is_not_read_again()
     {
         Write(Samples.Attachment("a"));
-        StoreContent? content = null;
-        Assert.True(SpinWait.SpinUntil(() => ReferenceEquals(content, content = _reader.Read()), TimeSpan.FromSeconds(10)));
+        var content = _reader.Read();
+        Assert.Same(content, _reader.Read());
 
-        Write(Samples.Attachment("b", PortRange.Parse("33792-34815"), 2));
-        var next = _reader.Read();
-        Assert.Equal(2, next.Attachments.Count);
-        Assert.Same(content!.Attachments[0], next.Attachments[0]);
+        // Others change all the time; this one is old enough some day to be relied on.
+        var mtu = 1500;
+        var settled = SpinWait.SpinUntil(
+            () =>
+            {
+                Write(Samples.Attachment("b", PortRange.Parse("33792-34815"), 2) with { Mtu = ++mtu });
+                var before = content.Attachments[0];
+                content = _reader.Read();
+                Assert.Equal(mtu, content.Attachments[1].Mtu);
+                return ReferenceEquals(before, content.Attachments[0]);
+            },
+            TimeSpan.FromSeconds(10));
+        Assert.True(settled);
+    }
+
+    [Fact]
+    public void A_directory_in_the_place_of_another_is_noticed()
+    {
+        Write(Samples.Attachment("a"));
+        Assert.Single(_reader.Read().Attachments);
+        Directory.Move(Store.StateDir, Store.StateDir + ".old");
+        Assert.Empty(_reader.Read().Attachments);
+        Write(Samples.Attachment("b"), Samples.Attachment("c", PortRange.Parse("33792-34815"), 2));
+        Assert.Equal(2, _reader.Read().Attachments.Count);
+        Directory.Delete(Store.StateDir, recursive: true);
+        Directory.Move(Store.StateDir + ".old", Store.StateDir);
+        Assert.Equal("a", Assert.Single(_reader.Read().Attachments).ContainerId);
+    }
+
+    [Fact]
+    public void A_store_that_others_may_write_to_is_refused_at_once_and_read_again_afterwards()
+    {
+        Write(Samples.Attachment("a"));
+        Assert.Single(_reader.Read().Attachments);
+        var mode = File.GetUnixFileMode(Store.StateDir);
+        File.SetUnixFileMode(Store.StateDir, mode | UnixFileMode.OtherWrite);
+        Assert.Throws<StoreException>(_reader.Read);
+        File.SetUnixFileMode(Store.StateDir, mode);
+        Assert.Single(_reader.Read().Attachments);
     }
 
     [Fact]

@@ -28,19 +28,26 @@ public sealed class SamplingTests
             new TcStatistic(102, "htb", 0x0020_0000, TcHandle.Root, new QueueStatistics(5, 0, 0, 0, 0, 0, 0)),
         ]);
 
-        var found = Sampler.WithQueues(limited, devices[101]);
+        var found = With(limited, devices[101]);
         Assert.Equal([("ingress_bw_limit", 1ul, 0u), ("ingress_bloat_reduction", 2ul, 3u)], found.Queues.Select(q => (q.Id, q.Counters.Bytes, q.FqCodel?.EcnMarks ?? 0)));
         Assert.Equal((true, 4ul, 0), (found.IngressInForce, found.ForeignSourcePackets, found.Warnings.Count));
 
         // Somebody else's qdisc, or none, is no limit; without a filter that drops, nothing is known of drops.
         foreach (var without in new[] { devices[102], null })
         {
-            found = Sampler.WithQueues(limited with { Attachment = limited.Attachment with { DropsUnmatched = false } }, without);
+            found = With(limited with { Attachment = limited.Attachment with { DropsUnmatched = false } }, without);
             Assert.Equal((false, (ulong?)null, 1), (found.IngressInForce, found.ForeignSourcePackets, found.Warnings.Count));
             Assert.Empty(found.Queues);
         }
 
-        Assert.Null(Sampler.WithQueues(new ContainerSample(Samples.Attachment(), default), devices[101]).IngressInForce);
+        Assert.Null(With(new ContainerSample(Samples.Attachment(), default), devices[101]).IngressInForce);
+    }
+
+    private static ContainerSample With(ContainerSample container, DeviceQueues? host)
+    {
+        var found = container with { Queues = [] };
+        Sampler.AddQueues(found, host);
+        return found;
     }
 
     [Fact]

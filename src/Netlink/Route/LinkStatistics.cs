@@ -13,13 +13,20 @@ public static class LinkStatistics
     /// </summary>
     public static Dictionary<int, LinkCounters> List(NetlinkConnection connection)
     {
+        var counters = new Dictionary<int, LinkCounters>();
+        Read(connection, counters);
+        return counters;
+    }
+
+    /// <summary>As <see cref="List"/>, into a dictionary that is used again: what it had is forgotten.</summary>
+    public static void Read(NetlinkConnection connection, Dictionary<int, LinkCounters> counters)
+    {
         var request = new NetlinkBatch(256);
         using (var message = request.Message((ushort)RouteMessage.GetStatistics, MessageFlags.Dump, "list link statistics"))
         {
             message.Structure(new StatisticsHeader { FilterMask = Link64Mask });
         }
 
-        var counters = new Dictionary<int, LinkCounters>();
         connection.Dump(
             request,
             received =>
@@ -33,6 +40,5 @@ public static class LinkStatistics
                 }
             },
             counters.Clear);
-        return counters;
     }
 }

@@ -56,7 +56,7 @@ internal sealed class CgroupSource(TimeProvider clock, string proc = "/proc")
         {
             if (entries[i]?.Resources is { } resources)
             {
-                containers[i] = containers[i] with { Resources = resources };
+                containers[i].Resources = resources;
             }
         }
 

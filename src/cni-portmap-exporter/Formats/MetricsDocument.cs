@@ -34,19 +34,7 @@ internal static class MetricsDocument
         writer.Family("portmap_container", MetricType.Info, null, "A container, its interface and its ports.");
         foreach (var container in series)
         {
-            var attachment = container.Attachment;
-            writer.Sample(
-                1L,
-                container.Labels,
-                MetricsWriter.Encode(
-                    ("ifname", attachment.IfName),
-                    ("host_interface", attachment.HostInterface),
-                    ("ports", string.Join(',', attachment.Claims)),
-                    ("ephemeral", attachment.Slice.ToString()),
-                    ("pod", ContainerNames.Pod(attachment)),
-                    ("pod_namespace", ContainerNames.PodNamespace(attachment)),
-                    ("nomad_job", ContainerNames.Job(attachment)),
-                    ("nomad_task", ContainerNames.Task(attachment))));
+            writer.Sample(1L, container.Labels, container.Texts.Info);
         }
     }
 

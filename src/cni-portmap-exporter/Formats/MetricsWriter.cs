@@ -80,25 +80,25 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
     /// <param name="more">Further labels.</param>
     public void Sample(ulong value, byte[] labels, byte[]? more = null)
     {
-        Begin(labels, more);
-        value.TryFormat(output.GetSpan(LongestNumber), out var written, default, CultureInfo.InvariantCulture);
-        End(written);
+        var line = Begin(labels, more, out var begun);
+        value.TryFormat(line[begun..], out var written, default, CultureInfo.InvariantCulture);
+        End(line, begun + written);
     }
 
     /// <inheritdoc cref="Sample(ulong, byte[], byte[])"/>
     public void Sample(long value, byte[] labels, byte[]? more = null)
     {
-        Begin(labels, more);
-        value.TryFormat(output.GetSpan(LongestNumber), out var written, default, CultureInfo.InvariantCulture);
-        End(written);
+        var line = Begin(labels, more, out var begun);
+        value.TryFormat(line[begun..], out var written, default, CultureInfo.InvariantCulture);
+        End(line, begun + written);
     }
 
     /// <inheritdoc cref="Sample(ulong, byte[], byte[])"/>
     public void Sample(double value, byte[] labels, byte[]? more = null)
     {
-        Begin(labels, more);
-        value.TryFormat(output.GetSpan(LongestNumber), out var written, "R", CultureInfo.InvariantCulture);
-        End(written);
+        var line = Begin(labels, more, out var begun);
+        value.TryFormat(line[begun..], out var written, "R", CultureInfo.InvariantCulture);
+        End(line, begun + written);
     }
 
     /// <summary>After the last family.</summary>
@@ -110,32 +110,41 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
         }
     }
 
-    private void Begin(byte[] labels, byte[]? more)
+    /// <summary>Room for a whole line, filled up to its value.</summary>
+    private Span<byte> Begin(byte[] labels, byte[]? more, out int length)
     {
-        output.Write(_header);
+        var line = output.GetSpan(_header.Length + _sample.Length + labels.Length + (more?.Length ?? 0) + LongestNumber + 5);
+        length = 0;
+        Append(line, _header, ref length);
         _header = [];
-        output.Write(_sample);
-        if (labels.Length == 0)
+        Append(line, _sample, ref length);
+        if (labels.Length > 0)
         {
-            output.Write(" "u8);
-            return;
+            line[length++] = (byte)'{';
+            Append(line, labels, ref length);
+            if (more is not null)
+            {
+                line[length++] = (byte)',';
+                Append(line, more, ref length);
+            }
+
+            line[length++] = (byte)'}';
         }
 
-        output.Write("{"u8);
-        output.Write(labels);
-        if (more is not null)
-        {
-            output.Write(","u8);
-            output.Write(more);
-        }
-
-        output.Write("} "u8);
+        line[length++] = (byte)' ';
+        return line;
     }
 
-    private void End(int written)
+    private void End(Span<byte> line, int length)
     {
-        output.Advance(written);
-        output.Write("\n"u8);
+        line[length++] = (byte)'\n';
+        output.Advance(length);
+    }
+
+    private static void Append(Span<byte> line, byte[] text, ref int length)
+    {
+        text.CopyTo(line[length..]);
+        length += text.Length;
     }
 
     private static string Escape(string text) =>

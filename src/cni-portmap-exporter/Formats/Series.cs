@@ -5,10 +5,13 @@ namespace CniIsolator.Exporter.Formats;
 
 /// <summary>A container with the labels that all its series have.</summary>
 /// <param name="Container">The container.</param>
-/// <param name="Labels">From <see cref="MetricsWriter.Encode"/>.</param>
-internal sealed record Series(ContainerSample Container, byte[] Labels)
+/// <param name="Texts">Its labels as metrics have them.</param>
+internal sealed record Series(ContainerSample Container, ContainerLabels Texts)
 {
     public Attachment Attachment => Container.Attachment;
+
+    /// <summary>What all its series have in common, from <see cref="MetricsWriter.Encode"/>.</summary>
+    public byte[] Labels => Texts.Common;
 
     /// <summary>
     /// A container can have several interfaces in one network, if in several namespaces, and a label set must not occur twice: the newest stands
@@ -20,7 +23,7 @@ internal sealed record Series(ContainerSample Container, byte[] Labels)
         foreach (var container in containers)
         {
             var attachment = container.Attachment;
-            var next = new Series(container, MetricsWriter.Encode(("container_id", attachment.ContainerId), ("network", attachment.Network)));
+            var next = new Series(container, ContainerLabels.Of(attachment));
 
             // In a sample they stand side by side.
             if (series.Count > 0 && series[^1].Attachment is var last && last.ContainerId == attachment.ContainerId && last.Network == attachment.Network)

@@ -18,6 +18,7 @@ internal sealed class RateSampler : IDisposable
     private readonly Lock _lock = new();
     private readonly long _started;
     private Dictionary<(AttachmentKey Key, DateTimeOffset Created), RateSeries> _series = [];
+    private readonly Dictionary<int, LinkCounters> _links = [];
     private ITimer? _timer;
     private bool _looking;
 
@@ -56,7 +57,11 @@ internal sealed class RateSampler : IDisposable
         }
     }
 
-    public void Dispose() => _timer?.Dispose();
+    public void Dispose()
+    {
+        _timer?.Dispose();
+        _store.Dispose();
+    }
 
     private TimeSpan Now => _clock.GetElapsedTime(_started);
 
@@ -74,10 +79,10 @@ internal sealed class RateSampler : IDisposable
             var attachments = _store.Read().Attachments;
             source = Source.Links;
             using var connection = NetlinkConnection.Open();
-            var links = LinkStatistics.List(connection);
+            LinkStatistics.Read(connection, _links);
             lock (_lock)
             {
-                Add(attachments, links, Now);
+                Add(attachments, _links, Now);
             }
         }
         catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)

@@ -6,43 +6,43 @@ using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Exporter.Sampling;
 
-/// <summary>One container interface at one moment. What could not be known is null or missing, never 0.</summary>
+/// <summary>One container interface at one moment, filled in source by source. What could not be known is null or missing, never 0.</summary>
 /// <param name="Attachment">Its record.</param>
 /// <param name="HostEnd">The counters of its host end: what that sends, the container receives.</param>
 internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostEnd)
 {
     /// <summary>The queues of its limits.</summary>
-    public IReadOnlyList<QueueSample> Queues { get; init; } = [];
+    public IReadOnlyList<QueueSample> Queues { get; set; } = [];
 
     /// <summary>
     /// Packets that it sent and the host dropped, as the source port, the address or the protocol is not the container's to use; null
     /// where the host's stack drops them, which does not count them by container.
     /// </summary>
-    public ulong? ForeignSourcePackets { get; init; }
+    public ulong? ForeignSourcePackets { get; set; }
 
     /// <summary>Whether the shaper of what it sends is there; null without a limit, or where its namespace cannot be looked into.</summary>
-    public bool? EgressInForce { get; init; }
+    public bool? EgressInForce { get; set; }
 
     /// <summary>Whether the shaper of what it receives is there; null without a limit, or where the qdiscs could not be read.</summary>
-    public bool? IngressInForce { get; init; }
+    public bool? IngressInForce { get; set; }
 
     /// <summary>What came to its ports, range by range; empty unless asked for.</summary>
-    public IReadOnlyList<PortTraffic> Ports { get; init; } = [];
+    public IReadOnlyList<PortTraffic> Ports { get; set; } = [];
 
     /// <summary>Percentiles of its rates; null unless asked for.</summary>
-    public RateStatistics? Rates { get; init; }
+    public RateStatistics? Rates { get; set; }
 
     /// <summary>Its sockets; null unless asked for, or where its namespace cannot be entered.</summary>
-    public SocketSample? Sockets { get; init; }
+    public SocketSample? Sockets { get; set; }
 
     /// <summary>What its cgroup tells; null where that is not known.</summary>
-    public ContainerResources? Resources { get; init; }
+    public ContainerResources? Resources { get; set; }
 
     /// <summary>What the kernel counts of its IPv4 protocols; null unless asked for, or where its namespace cannot be entered.</summary>
-    public SnmpSample? Snmp { get; init; }
+    public SnmpSample? Snmp { get; set; }
 
     /// <summary>What is not as the record says, for people.</summary>
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; set; } = [];
 }
 
 /// <summary>A queue of a limit and what was counted there.</summary>

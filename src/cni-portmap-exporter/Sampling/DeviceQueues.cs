@@ -19,6 +19,18 @@ internal sealed class DeviceQueues
     /// </summary>
     public ulong? FilterDrops => _filters?.Counters.Drops;
 
+    /// <summary>Of qdiscs that are all one device's.</summary>
+    public static DeviceQueues Of(List<TcStatistic> qdiscs)
+    {
+        var device = new DeviceQueues();
+        foreach (var qdisc in qdiscs)
+        {
+            device.Add(qdisc);
+        }
+
+        return device;
+    }
+
     /// <summary>Sorts qdiscs by the index of their device.</summary>
     public static Dictionary<int, DeviceQueues> ByDevice(List<TcStatistic> qdiscs)
     {

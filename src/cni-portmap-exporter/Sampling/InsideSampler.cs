@@ -34,9 +34,9 @@ internal sealed class InsideSampler : IDisposable
     public void Complete(List<ContainerSample> containers, bool all)
     {
         using var hold = _windows.Hold();
-        for (var i = 0; i < containers.Count; i++)
+        foreach (var container in containers)
         {
-            containers[i] = Complete(containers[i]);
+            Complete(container);
         }
 
         if (all)
@@ -47,42 +47,46 @@ internal sealed class InsideSampler : IDisposable
 
     public void Dispose() => _windows.Dispose();
 
-    private ContainerSample Complete(ContainerSample container)
+    private void Complete(ContainerSample container)
     {
         // The shaper of what a container sends stands on its own interface.
         var limited = container.Attachment.Egress is not null;
         var parts = _parts | (limited ? WindowParts.Route : WindowParts.None);
         if (parts == WindowParts.None || _windows.TryGet(container.Attachment, parts) is not { } window)
         {
-            return container;
+            return;
         }
 
         try
         {
             var snmp = window.Protocols is { } file ? SnmpParser.Parse(_text.AsSpan(0, file.Read(_text))) : null;
-            return (limited ? WithEgress(container, window.Route!) : container) with
+            container.Snmp = _settings.Snmp ? snmp : null;
+            container.Sockets = _settings.Sockets == SocketDetail.None ? null : _sockets.Collect(window, container.Attachment, snmp?.RetransmittedSegments);
+            if (limited)
             {
-                Snmp = _settings.Snmp ? snmp : null,
-                Sockets = _settings.Sockets == SocketDetail.None ? null : _sockets.Collect(window, container.Attachment, snmp?.RetransmittedSegments),
-            };
+                AddEgress(container, window.Route!);
+            }
         }
         catch (IOException)
         {
             // Counted, and a new window looks at nothing that is left of this one's answers.
             _windows.Fail(container.Attachment);
-            return container;
         }
     }
 
-    private static ContainerSample WithEgress(ContainerSample container, NetlinkConnection route)
+    private static void AddEgress(ContainerSample container, NetlinkConnection route)
     {
         var index = container.Attachment.ContainerIfIndex;
-        var device = DeviceQueues.ByDevice(TcStatistics.ListQdiscs(route, index)).GetValueOrDefault(index);
+        var device = DeviceQueues.Of(TcStatistics.ListQdiscs(route, index));
+        container.EgressInForce = device.HasLimit;
+        if (!device.HasLimit)
+        {
+            container.Warnings = [.. container.Warnings, "the limit of what it sends is not in force: the shaper is missing"];
+        }
+
         List<QueueSample> queues = [];
-        device?.AddTo(queues, "");
+        device.AddTo(queues, "");
         queues.AddRange(container.Queues);
-        return device is { HasLimit: true }
-            ? container with { Queues = queues, EgressInForce = true }
-            : container with { EgressInForce = false, Warnings = [.. container.Warnings, "the limit of what it sends is not in force: the shaper is missing"] };
+        container.Queues = queues;
     }
 }

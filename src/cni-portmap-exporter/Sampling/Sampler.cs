@@ -20,6 +20,7 @@ internal sealed class Sampler : IDisposable
     private readonly string _hostNetns;
     private readonly SingleFlight<Sample> _flight;
     private readonly CapacitySource _capacity;
+    private readonly Dictionary<int, LinkCounters> _links = [];
     private readonly CgroupSource _cgroups;
     private readonly InsideSampler _inside;
     private readonly RateSampler? _rates;
@@ -51,6 +52,7 @@ internal sealed class Sampler : IDisposable
     {
         _rates?.Dispose();
         _inside.Dispose();
+        _store.Dispose();
     }
 
     /// <summary>What of a store's content is on this host, in this boot, and has its interface.</summary>
@@ -70,30 +72,27 @@ internal sealed class Sampler : IDisposable
     }
 
     /// <summary>Adds what the qdiscs of a container's host end tell.</summary>
-    internal static ContainerSample WithQueues(ContainerSample container, DeviceQueues? host)
+    internal static void AddQueues(ContainerSample container, DeviceQueues? host)
     {
         var attachment = container.Attachment;
-        var queues = new List<QueueSample>();
-        var warnings = new List<string>();
-        bool? inForce = null;
-        if (attachment.Ingress is not null)
+        container.ForeignSourcePackets = attachment.DropsUnmatched ? host?.FilterDrops : null;
+        if (attachment.Ingress is null)
         {
-            inForce = host is { HasLimit: true };
-            if (inForce == false)
-            {
-                warnings.Add("the limit of what it receives is not in force: the shaper is missing");
-            }
-
-            host?.AddTo(queues, QueueSample.Ingress);
+            return;
         }
 
-        return container with
+        container.IngressInForce = host is { HasLimit: true };
+        if (container.IngressInForce == false)
         {
-            Queues = queues,
-            IngressInForce = inForce,
-            ForeignSourcePackets = attachment.DropsUnmatched ? host?.FilterDrops : null,
-            Warnings = warnings,
-        };
+            container.Warnings = [.. container.Warnings, "the limit of what it receives is not in force: the shaper is missing"];
+        }
+
+        if (host is not null)
+        {
+            List<QueueSample> queues = [];
+            host.AddTo(queues, QueueSample.Ingress);
+            container.Queues = queues;
+        }
     }
 
     private Sample Take()
@@ -112,7 +111,7 @@ internal sealed class Sampler : IDisposable
 
         // A connection for each sample: after a failure, nothing of an old answer is left in it.
         using var connection = Try(Source.Links, () => NetlinkConnection.Open(), ref fault);
-        var links = connection is null ? null : Try(Source.Links, () => LinkStatistics.List(connection), ref fault);
+        var links = connection is null ? null : Try(Source.Links, () => ReadLinks(connection), ref fault);
         var time = _clock.GetUtcNow();
         var containers = content is null || links is null ? [] : Join(own, links);
         if (connection is not null && containers.Count > 0)
@@ -136,6 +135,12 @@ internal sealed class Sampler : IDisposable
         };
     }
 
+    private Dictionary<int, LinkCounters> ReadLinks(NetlinkConnection connection)
+    {
+        LinkStatistics.Read(connection, _links);
+        return _links;
+    }
+
     private void AddQueues(NetlinkConnection connection, List<ContainerSample> containers)
     {
         string? ignored = null;
@@ -144,9 +149,9 @@ internal sealed class Sampler : IDisposable
             return;
         }
 
-        for (var i = 0; i < containers.Count; i++)
+        foreach (var container in containers)
         {
-            containers[i] = WithQueues(containers[i], devices.GetValueOrDefault(containers[i].Attachment.IfIndex));
+            AddQueues(container, devices.GetValueOrDefault(container.Attachment.IfIndex));
         }
     }
 
@@ -166,9 +171,9 @@ internal sealed class Sampler : IDisposable
         string? ignored = null;
         if (Try(Source.Ports, () => PortTraffic.ReadFilters(connection, masters), ref ignored) is { } filters)
         {
-            for (var i = 0; i < containers.Count; i++)
+            foreach (var container in containers)
             {
-                containers[i] = containers[i] with { Ports = PortTraffic.Of(containers[i].Attachment, filters) };
+                container.Ports = PortTraffic.Of(container.Attachment, filters);
             }
         }
     }
@@ -185,9 +190,14 @@ internal sealed class Sampler : IDisposable
 
     private void AddRates(List<ContainerSample> containers)
     {
-        for (var i = 0; _rates is not null && i < containers.Count; i++)
+        if (_rates is null)
         {
-            containers[i] = containers[i] with { Rates = _rates.Of(containers[i].Attachment) };
+            return;
+        }
+
+        foreach (var container in containers)
+        {
+            container.Rates = _rates.Of(container.Attachment);
         }
     }
 

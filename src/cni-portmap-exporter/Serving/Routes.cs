@@ -44,12 +44,12 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
     {
         var format = MetricsFormat.Negotiate(context.Request.Headers.Accept);
         var sample = await take().ConfigureAwait(false);
-        var body = new ArrayBufferWriter<byte>(64 * 1024);
+        using var body = DocumentBuffer.Rent();
         MetricsDocument.Write(body, format, sample, version);
 
         // The answer depends on what the client accepts, and a cache must know.
         context.Response.Headers.Vary = HeaderNames.Accept;
-        await SendAsync(context, StatusCodes.Status200OK, format.ContentType, body.WrittenMemory).ConfigureAwait(false);
+        await SendAsync(context, StatusCodes.Status200OK, format.ContentType, body.Written).ConfigureAwait(false);
     }
 
     private async Task StatisticsAsync(HttpContext context)
@@ -62,20 +62,20 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
             return;
         }
 
-        var body = new ArrayBufferWriter<byte>(64 * 1024);
+        using var body = DocumentBuffer.Rent();
         MesosStatistics.Write(body, sample);
         body.Write("\n"u8);
-        await SendAsync(context, StatusCodes.Status200OK, Json, body.WrittenMemory).ConfigureAwait(false);
+        await SendAsync(context, StatusCodes.Status200OK, Json, body.Written).ConfigureAwait(false);
     }
 
     /// <summary>What the page shows. A sample that is not complete says so itself: what is known of it is shown nevertheless.</summary>
     private async Task ContainersAsync(HttpContext context)
     {
         var sample = await take().ConfigureAwait(false);
-        var body = new ArrayBufferWriter<byte>(64 * 1024);
+        using var body = DocumentBuffer.Rent();
         ContainersJson.Write(body, sample, version);
         body.Write("\n"u8);
-        await SendAsync(context, StatusCodes.Status200OK, Json, body.WrittenMemory).ConfigureAwait(false);
+        await SendAsync(context, StatusCodes.Status200OK, Json, body.Written).ConfigureAwait(false);
     }
 
     private static Task PageAsync(HttpContext context, PageFile file)
