@@ -65,7 +65,7 @@ internal sealed class ContainerWindows : IDisposable
         if (_entries.TryGetValue(key, out var entry))
         {
             var same = entry.Identity == identity && entry.Path == attachment.Netns;
-            if (same && entry.Window is { } window && (window.Parts & parts) == parts && NetworkNamespace.IsAt(entry.Path, identity))
+            if (same && entry.Window is { } window && (window.Parts & parts) == parts)
             {
                 entry.Round = _round;
                 return window;

@@ -44,12 +44,12 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
     {
         var format = MetricsFormat.Negotiate(context.Request.Headers.Accept);
         var sample = await take().ConfigureAwait(false);
-        using var body = DocumentBuffer.Rent();
+        using var body = new DocumentBuffer();
         MetricsDocument.Write(body, format, sample, version);
 
         // The answer depends on what the client accepts, and a cache must know.
         context.Response.Headers.Vary = HeaderNames.Accept;
-        await SendAsync(context, StatusCodes.Status200OK, format.ContentType, body.Written).ConfigureAwait(false);
+        await SendAsync(context, StatusCodes.Status200OK, format.ContentType, body).ConfigureAwait(false);
     }
 
     private async Task StatisticsAsync(HttpContext context)
@@ -62,20 +62,20 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
             return;
         }
 
-        using var body = DocumentBuffer.Rent();
+        using var body = new DocumentBuffer();
         MesosStatistics.Write(body, sample);
         body.Write("\n"u8);
-        await SendAsync(context, StatusCodes.Status200OK, Json, body.Written).ConfigureAwait(false);
+        await SendAsync(context, StatusCodes.Status200OK, Json, body).ConfigureAwait(false);
     }
 
     /// <summary>What the page shows. A sample that is not complete says so itself: what is known of it is shown nevertheless.</summary>
     private async Task ContainersAsync(HttpContext context)
     {
         var sample = await take().ConfigureAwait(false);
-        using var body = DocumentBuffer.Rent();
+        using var body = new DocumentBuffer();
         ContainersJson.Write(body, sample, version);
         body.Write("\n"u8);
-        await SendAsync(context, StatusCodes.Status200OK, Json, body.Written).ConfigureAwait(false);
+        await SendAsync(context, StatusCodes.Status200OK, Json, body).ConfigureAwait(false);
     }
 
     private static Task PageAsync(HttpContext context, PageFile file)
@@ -106,14 +106,21 @@ internal sealed class Routes(Func<Task<Sample>> take, string version)
     private static Task TextAsync(HttpContext context, int status, string text) =>
         SendAsync(context, status, PlainText, Encoding.UTF8.GetBytes(text + "\n"));
 
-    private static Task SendAsync(HttpContext context, int status, string type, ReadOnlyMemory<byte> body, string caching = "no-store")
+    private static Task SendAsync(HttpContext context, int status, string type, ReadOnlyMemory<byte> body, string caching = "no-store") =>
+        Describe(context, status, type, body.Length, caching) ? context.Response.Body.WriteAsync(body, context.RequestAborted).AsTask() : Task.CompletedTask;
+
+    private static Task SendAsync(HttpContext context, int status, string type, DocumentBuffer body) =>
+        Describe(context, status, type, body.Length, "no-store") ? body.CopyToAsync(context.Response.Body, context.RequestAborted) : Task.CompletedTask;
+
+    /// <summary>Sets status and headers; whether the body is wanted, too.</summary>
+    private static bool Describe(HttpContext context, int status, string type, long length, string caching)
     {
         var response = context.Response;
         response.StatusCode = status;
         response.ContentType = type;
-        response.ContentLength = body.Length;
+        response.ContentLength = length;
         response.Headers.CacheControl = caching;
         response.Headers.XContentTypeOptions = "nosniff";
-        return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, context.RequestAborted).AsTask();
+        return !HttpMethods.IsHead(context.Request.Method);
     }
 }
