@@ -42,6 +42,7 @@ internal sealed class Performance
     private static void Play(Stage stage)
     {
         Attaching attaching = new(stage);
+        using Statistics statistics = new(stage);
         attaching.ShowNamespaces();
         attaching.AttachContainers();
         using (Traffic traffic = new(stage))
@@ -54,8 +55,13 @@ internal sealed class Performance
             attaching.ShowBooks();
             traffic.BreakAndRepair();
             traffic.Change();
+            statistics.ShowNumbers();
+            statistics.CountStrays();
+            statistics.TakePicture();
+            statistics.EndTraffic();
         }
 
         attaching.DetachAll();
+        statistics.ShowWhatRemains();
     }
 }
