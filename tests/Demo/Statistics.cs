@@ -38,11 +38,12 @@ internal sealed class Statistics(Stage stage) : IDisposable
         _exporter = Exporter.Start(stage, "--socket-statistics", "details", "--snmp", "--port-statistics");
         _screen.Claim(Server.Get("healthz").Trim() == "ok", "it answers", "not with ok");
         Screen.Say("");
-        Screen.Say("From now on the containers talk: web with the outside as fast as its limit lets it, db with web and the outside.");
+        Screen.Say("From now on the containers talk: web with the outside as fast as its limit lets it, and a little on other connections.");
         _servers.Add(stage.Serve(stage.Database.Place, Transport.Tcp, Stage.DatabasePort));
         _chatter = new Chatter();
         _chatter.Talk(stage.Web.Place, stage.Network.OutAddress, Stage.OutsidePort, 256 << 10, TimeSpan.Zero);
         _chatter.Talk(stage.Database.Place, stage.Shared, Stage.WebPort, 1 << 10, TimeSpan.FromMilliseconds(5));
+        _chatter.Talk(stage.Outside, stage.Shared, Stage.WebPort, 1 << 10, TimeSpan.FromMilliseconds(20));
         _chatter.Talk(stage.Outside, stage.Shared, Stage.DatabasePort, 16 << 10, TimeSpan.FromMilliseconds(10));
         Wait.Until(() => Server.Get("metrics").Contains($"portmap_tcp_rtt_seconds{{container_id=\"{stage.Web.Id}\"", StringComparison.Ordinal), "web's round trips to be known");
         ShowStatistics();
@@ -97,6 +98,7 @@ internal sealed class Statistics(Stage stage) : IDisposable
         const string Rows = "[...document.querySelectorAll('#containers tbody')]";
         string[] rows = [.. browser.Evaluate($"{Rows}.map((row) => row.innerText.replace(/\\s+/g, ' ').trim())")!.AsArray().Select(row => (string)row!)];
         browser.Evaluate($"{Rows}.find((row) => row.querySelector('.name').textContent === '{stage.Job.Id}').querySelector('.toggle').click()");
+        browser.Evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished)).then(() => true)");
         File.WriteAllBytes(Picture, browser.Picture());
         Screen.Output(string.Join('\n', rows));
         _screen.Claim(
@@ -153,7 +155,7 @@ internal sealed class Statistics(Stage stage) : IDisposable
         Screen.Say("");
         Screen.Say("Some of what Prometheus is told:");
         Exporter.Metrics metrics = Server.ShowMetrics(
-            "portmap_(network_(receive|transmit)_bytes_total|egress_limit|limit_in_force|qdisc_(packets|overlimits|drops)_total)|portmap_ports_receive_packets.*\"web\"");
+            "(network_.*_bytes|egress_limit|in_force|qdisc_(packets|overlimits)|receive_packets).*\"web\"");
         _screen.Claim(
             metrics.Of(stage.Web, "portmap_qdisc_overlimits_total", "qdisc=\"bw_limit\"") > 0 && metrics.Of(stage.Web, "portmap_limit_in_force", "direction=\"egress\"") == 1,
             "web's limit is in force, and packets had to wait for it", "one of the two is missing");
