@@ -49,6 +49,9 @@ internal sealed class Browser : IDisposable
             Wait.Until(() => _process.HasExited || Debugger() is not null, "the browser to start", Limit);
             Connect();
             Ask("Emulation.setDeviceMetricsOverride", new { width = Width, height = Height, deviceScaleFactor = 1, mobile = false });
+
+            // It begins with an empty page.
+            Wait.Until(() => (bool?)Evaluate($"location.href === '{page}' && document.readyState === 'complete'") == true, "the page to be loaded", Limit);
         }
         catch
         {
@@ -69,6 +72,11 @@ internal sealed class Browser : IDisposable
 
     public void Dispose()
     {
+        if (_socket.State == WebSocketState.Open)
+        {
+            Close();
+        }
+
         _socket.Dispose();
         _client.Dispose();
         if (!_process.HasExited)
@@ -79,6 +87,20 @@ internal sealed class Browser : IDisposable
 
         _process.Dispose();
         Wait.Until(TryRemoveProfile, "the browser's profile to be removed");
+    }
+
+    /// <summary>Asks it to end, which lets it take its own processes along.</summary>
+    private void Close()
+    {
+        try
+        {
+            Ask("Browser.close", new { });
+            Wait.For(() => _process.HasExited);
+        }
+        catch (Exception error) when (error is WebSocketException or OperationCanceledException)
+        {
+            // It went before it had answered, or does not listen: then it is killed.
+        }
     }
 
     /// <summary>Where it wants to be talked to, once it has said so.</summary>

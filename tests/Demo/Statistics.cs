@@ -85,6 +85,7 @@ internal sealed class Statistics(Stage stage) : IDisposable
         Screen.Say($"The browser runs on the host, looks at the page for {Answers} answers, opens job's details, and takes a picture.");
         _chatter?.Send(stage.Job.Place, Stage.WebPort, stage.Network.OutAddress, Stage.OutsidePort, TimeSpan.FromMilliseconds(500));
         string shown = Path.GetRelativePath(Repository.Root, Picture);
+        File.Delete(Picture);
         Screen.Command(stage.Prompt(stage.Host), $"demo-browser {Exporter.Address} --picture {shown}");
         using Browser browser = new(stage.Host, Path.Combine(stage.Network.StateDirectory, "browser"), Exporter.Address);
         browser.Evaluate(
