@@ -32,6 +32,32 @@ public sealed partial class MetricsDocumentationTests
     }
 
     [Fact]
+    public void Queries_are_PromQL()
+    {
+        string text = Read(Document);
+        string section = text[text.IndexOf("## PromQL\n", StringComparison.Ordinal)..text.IndexOf("## /monitor/statistics\n", StringComparison.Ordinal)];
+        List<string> queries =
+        [
+            .. Block().Matches(section).Select(m => m.Value),
+            .. FirstCell().Matches(section).SelectMany(row => Code().Matches(row.Groups[1].Value)).Select(m => m.Groups[1].Value),
+        ];
+        Assert.NotEmpty(queries);
+        string file = Path.GetTempFileName();
+        try
+        {
+            // JSON is YAML.
+            var rules = queries.Select((query, number) => new { record = $"query:{number}", expr = query });
+            File.WriteAllText(file, JsonSerializer.Serialize(new { groups = new[] { new { name = "queries", rules } } }));
+            CommandResult result = CommandResult.Run(Tools.Promtool, "check", "rules", file);
+            Assert.True(result.ExitCode == 0, result.ToString());
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public void Every_field_for_Mesos_is_described() => AssertFields("## /monitor/statistics", Written(body => MesosStatistics.Write(body, ExporterMetrics.Everything)));
 
     [Fact]
@@ -111,6 +137,9 @@ public sealed partial class MetricsDocumentationTests
 
     [GeneratedRegex(@"^\| (`[^|]+) \|", RegexOptions.Multiline)]
     private static partial Regex FirstCell();
+
+    [GeneratedRegex(@"(?:^    .+\n)+", RegexOptions.Multiline)]
+    private static partial Regex Block();
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Code();
