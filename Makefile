@@ -7,7 +7,7 @@ SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -pri
 export DOTNET_NOLOGO := 1
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
-.PHONY: build deps deps-test deps-extra test demo bench clean
+.PHONY: build deps deps-test deps-extra deps-demo test demo bench clean
 
 build: $(BINARIES)
 
@@ -24,10 +24,14 @@ deps-test:
 deps-extra:
 	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp
 
+# For the picture of the exporter's page.
+deps-demo:
+	@tests/deps.sh chromium:chromium
+
 test: deps deps-test build
 	@tests/run.sh
 
-demo: deps deps-extra build
+demo: deps deps-extra deps-demo build
 	dotnet run --project tests/Demo -c Release
 
 bench: deps deps-extra build

@@ -3,7 +3,7 @@ using CniIsolator.Testbed;
 
 namespace CniIsolator.Demo;
 
-/// <summary>The steps about containers that come and go: 1, 2, 6, 8 and 10.</summary>
+/// <summary>The steps about containers that come and go: 1, 2, 6, 8 and 14.</summary>
 internal sealed class Attaching(Stage stage)
 {
     private readonly Screen _screen = stage.Screen;
@@ -101,7 +101,7 @@ internal sealed class Attaching(Stage stage)
 
     public void DetachAll()
     {
-        Screen.Step(11, "DEL of all, and nothing is left");
+        Screen.Step(14, "DEL of all, and nothing is left");
         foreach (Container container in new[] { stage.Web, stage.Database })
         {
             Deleted(container, stage.Runtime.Del(container));

@@ -19,7 +19,8 @@ internal sealed class Performance
         Screen.Say("Everything happens in network namespaces made for the demo and removed afterwards. The name in");
         Screen.Say("front of $ says in which one a command runs. demo-server and demo-client are a few lines of");
         Screen.Say("this program: the server tells each client from which address and port it came, and sends");
-        Screen.Say("everything back. All output is real, and ✓ and ✗ say whether it is what it should be.");
+        Screen.Say("everything back. At the end the exporter, the server of statistics, tells what it saw of all this.");
+        Screen.Say("All output is real, and ✓ and ✗ say whether it is what it should be.");
         try
         {
             using Stage stage = new(_screen);
@@ -42,6 +43,7 @@ internal sealed class Performance
     private static void Play(Stage stage)
     {
         Attaching attaching = new(stage);
+        using Statistics statistics = new(stage);
         attaching.ShowNamespaces();
         attaching.AttachContainers();
         using (Traffic traffic = new(stage))
@@ -54,8 +56,13 @@ internal sealed class Performance
             attaching.ShowBooks();
             traffic.BreakAndRepair();
             traffic.Change();
+            statistics.ShowNumbers();
+            statistics.CountStrays();
+            statistics.TakePicture();
+            statistics.EndTraffic();
         }
 
         attaching.DetachAll();
+        statistics.ShowWhatRemains();
     }
 }

@@ -10,10 +10,13 @@ if (!Environment.IsPrivilegedProcess)
     return RunAsRoot();
 }
 
-if (!File.Exists(Plugin.DefaultBinary))
+foreach (string binary in new[] { Plugin.DefaultBinary, Exporter.Binary })
 {
-    Console.Error.WriteLine($"{Plugin.DefaultBinary} is missing: run make build first");
-    return 2;
+    if (!File.Exists(binary))
+    {
+        Console.Error.WriteLine($"{binary} is missing: run make build first");
+        return 2;
+    }
 }
 
 // An exit removes everything that was made; the default action of a signal would not.

@@ -4,9 +4,15 @@ using CniIsolator.Testbed;
 
 namespace CniIsolator.Demo;
 
-/// <summary>The steps about packets: 3, 4, 5, 7 and 9.</summary>
+/// <summary>The steps about packets: 3, 4, 5, 7, 9 and 10.</summary>
 internal sealed partial class Traffic(Stage stage) : IDisposable
 {
+    /// <summary>The limit that web is given in step 10, in bytes per second.</summary>
+    public const long Rate = 12_500 << 10;
+
+    /// <summary>What it sends then.</summary>
+    public const long LimitedBytes = 16 << 20;
+
     /// <summary>Bound explicitly, with port 0: the kernel chooses at once, as for any program that does not care.</summary>
     private static readonly ProbeOptions AnyPort = new() { SourceAddress = IPAddress.Any };
 
@@ -128,7 +134,6 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
     public void Change()
     {
         const int Another = Stage.WebPort + 1;
-        const long Rate = 12_500 << 10;
         Screen.Step(10, "Other ports and a limit for a container that runs");
         CommandResult changed = stage.Runtime.Operate("update", "web", "--ports", $"{Stage.WebPort},{Another}", "--egress-rate", $"{Rate >> 10}KB");
         _screen.Claim(changed.ExitCode == 0 && changed.Output.Contains($"tcp/{Stage.WebPort}-{Another}", StringComparison.Ordinal), "web has two fixed ports", changed.Error);
@@ -137,12 +142,11 @@ internal sealed partial class Traffic(Stage stage) : IDisposable
         Reached("and the old one, as before", stage.Connect(stage.Outside, Transport.Tcp, stage.Shared, Stage.WebPort), stage.Network.OutAddress);
 
         stage.Show(stage.Web.Place, "tc class show dev eth0");
-        const long Bytes = 16 << 20;
-        (long received, TimeSpan time) = BulkTransfer.Run(stage.Web.Place, stage.Outside, stage.Network.OutAddress, Stage.OutsidePort + 2, Bytes);
+        (long received, TimeSpan time) = BulkTransfer.Run(stage.Web.Place, stage.Outside, stage.Network.OutAddress, Stage.OutsidePort + 2, LimitedBytes);
         Screen.Output($"web to outside: {received} bytes in {time.TotalSeconds:0.00} s = {received * 8 / time.TotalSeconds / 1e6:0.0} Mbit/s");
 
         // What a limiter saves up may leave at once, and sockets hold a little.
-        _screen.Claim(received == Bytes && received <= Rate * (time.TotalSeconds + 0.1), $"web sends no faster than {Rate * 8 / 1e6:0.0} Mbit/s", $"{received} bytes in {time}");
+        _screen.Claim(received == LimitedBytes && received <= Rate * (time.TotalSeconds + 0.1), $"web sends no faster than {Rate * 8 / 1e6:0.0} Mbit/s", $"{received} bytes in {time}");
         CommandResult taken = stage.Runtime.Operate("update", "web", "--ports", $"{Stage.DatabasePort}");
         _screen.Claim(taken.ExitCode == 1 && taken.Error.Contains("error 101", StringComparison.Ordinal), $"port {Stage.DatabasePort} is db's: refused with 101, and web keeps what it has", taken.Error);
         PluginResult sound = stage.Runtime.Check(stage.Web);
