@@ -19,7 +19,7 @@ public enum ReadOutcome
 /// A directory of small files that the kernel makes, such as a cgroup or /proc/PID. While it is held all files are those of one object, whatever
 /// comes to stand at the path meanwhile. Reading allocates nothing and throws nothing.
 /// </summary>
-public readonly unsafe struct KernelDirectory : IDisposable
+public readonly unsafe ref struct KernelDirectory
 {
     private readonly int _descriptor;
 
