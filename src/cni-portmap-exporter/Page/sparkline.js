@@ -6,6 +6,9 @@ const width = 96;
 const height = 28;
 const span = 5 * 60 * 1000;
 
+// A page that was just opened has little to show: its axis grows, from this on, until it is whole.
+const leastSpan = 60 * 1000;
+
 // A line is not drawn over a time that nobody looked at, such as that of a hidden page.
 const longestGap = 15 * 1000;
 
@@ -48,7 +51,8 @@ export class Sparkline {
 
   #draw(now, limit, peak) {
     const scale = Math.max(peak, limit ?? 0, leastScale) * 1.06;
-    const x = (point) => (width - ((now - point.time) / span) * width).toFixed(1);
+    const shown = Math.min(span, Math.max(leastSpan, now - (this.#points[0]?.time ?? now)));
+    const x = (point) => (width - ((now - point.time) / shown) * width).toFixed(1);
     const y = (value) => (height - 1 - (value / scale) * (height - 2)).toFixed(1);
 
     const runs = this.#runs(now - span).map((run) => run.map((point) => x(point) + " " + y(point.value)));
