@@ -1,5 +1,6 @@
 using CniIsolator.Bench;
 using CniIsolator.Bench.Control;
+using CniIsolator.Bench.Exporter;
 using CniIsolator.Bench.Shaping;
 using CniIsolator.Bench.Traffic;
 
@@ -28,6 +29,11 @@ if (options.Data)
 if (options.Shaping)
 {
     report.Add(ShapingBench.Run(options));
+}
+
+if (options.Exporter)
+{
+    report.Add(ExporterBench.Run(options));
 }
 
 report.Finish();
