@@ -39,7 +39,7 @@ internal sealed record Options
     public int Crowd { get; init; } = 300;
 
     /// <summary>Rounds of scrapes.</summary>
-    public int ScrapeRounds { get; init; } = 25;
+    public int ScrapeRounds { get; init; } = 20;
 
     /// <summary>Scrapes of each server in a round.</summary>
     public int Scrapes { get; init; } = 10;

@@ -16,11 +16,11 @@ internal sealed partial class Report
     {
         Table(
             $"One scrape of {result.Containers} containers: milliseconds from the request to the end of the answer",
-            ["", "p50", "p99", "to netdev", "processor time", "reading", "answer, MB", "resident, MB: warm", "at the end", "anonymous"],
+            ["", "scrapes", "p50", "p99", "to netdev", "processor time", "reading", "answer, MB", "resident, MB: warm", "at the end", "anonymous"],
             [
                 .. result.Own.Concat(result.Peers).Select(s => (string[])
                 [
-                    s.Name, Number(s.Wall.P50), Number(s.Wall.P99), Ratio(result.Ratio(s)), Number(s.Processor.Mean), Number(s.Reading.P50),
+                    s.Name, $"{s.Wall.Count}", Number(s.Wall.P50), Number(s.Wall.P99), Ratio(result.Ratio(s)), Number(s.Processor.Mean), Number(s.Reading.P50),
                     Number(s.Bytes / 1e6), Number(s.Warm.Resident), Number(s.Last.Resident), Number(s.Last.Anonymous),
                 ]),
                 Dump("kernel: counters of all links (RTM_GETSTATS)", result.Links),
@@ -28,15 +28,15 @@ internal sealed partial class Report
                 Dump("kernel: qdiscs in all containers", result.Inside),
             ]);
         Note(
-            $"{result.Base.Wall.Count} scrapes of each server in {result.Base.Rounds.Count} rounds, servers in turns, by one client over a TCP connection on loopback that stays open; text format, not "
+            $"{result.Base.Rounds.Count} rounds, servers in turns, by one client over a TCP connection on loopback that stays open; text format, not "
             + "compressed. Each container has a slice, two fixed ports and a limit both ways. To netdev: median over the rounds of the ratio to node_exporter's p50 in the same round. Reading is what "
             + "the server says it took: portmap_scrape_duration_seconds, without the text; node_scrape_collector_duration_seconds of netdev. Processor time is all that the server's threads used while a "
             + "round was on, so a look a second for the rates is in it.");
         Note(
             "Everything: --socket-statistics details --snmp --port-statistics --rate-window 60 --rate-interval 1. Connections: each container listens and has one TCP connection from outside. "
             + $"Own tables: the containers' namespaces were made where net.ipv4.tcp_child_ehash_entries was {ExporterBench.TableEntries} (kernel 6.1), so that each has its own table of connections "
-            + "instead of a share in the machine's, which the kernel walks through for each container that has any. Such a table takes 8 bytes a place, rounded up to pages, and its locks, at most "
-            + $"4 bytes a place; measured (vmalloc, without the locks where they are smaller than that) {result.TableKibibytes.ToString("0.0", CultureInfo.InvariantCulture)} KiB a namespace.");
+            + "instead of a share in the machine's, which the kernel walks through for each container that has any. Such a table takes 8 bytes a place and its locks at most 4; measured, without the "
+            + $"locks: {result.TableKibibytes.ToString("0.0", CultureInfo.InvariantCulture)} KiB a namespace. Its size also sets the namespace's net.ipv4.tcp_max_tw_buckets, to half of it.");
         Plot("scrapes", $"One scrape of {result.Containers} containers, milliseconds", ScrapePlot.Draw(result));
         _json["exporter"] = new JsonObject
         {
@@ -65,7 +65,7 @@ internal sealed partial class Report
         }
     }
 
-    private static string[] Dump(string name, Sample sample) => [name, Number(sample.P50), Number(sample.P99), "", "", "", "", "", "", ""];
+    private static string[] Dump(string name, Sample sample) => [name, $"{sample.Count}", Number(sample.P50), Number(sample.P99), "", "", "", "", "", "", ""];
 
     private static JsonObject Json(ScrapeSamples one) => new()
     {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Bench.Exporter;
@@ -39,17 +40,20 @@ internal sealed class ScrapeTarget : IDisposable
     // Outside of the containers' ports, which the loopback would hand to them.
     private const int Port = 61000;
 
+    // One that takes seconds for a scrape would take the whole bench's time.
+    private static readonly TimeSpan LongestRound = TimeSpan.FromSeconds(2.5);
+
     private static readonly string ExporterBinary = Path.Combine(Repository.Root, "artifacts", "bin", "cni-portmap-exporter");
     private static int _count;
 
     private readonly Process _process;
-    private readonly string _reading;
+    private readonly byte[] _reading;
     private readonly ScrapeConnection _connection;
 
     private ScrapeTarget(string name, Namespace host, string reading, string program, Func<IPEndPoint, string[]> arguments)
     {
         Samples = new ScrapeSamples(name);
-        _reading = reading;
+        _reading = Encoding.ASCII.GetBytes(reading);
         IPEndPoint address = new(IPAddress.Loopback, Port + _count++);
         _process = host.Start(program, arguments(address));
         try
@@ -85,7 +89,8 @@ internal sealed class ScrapeTarget : IDisposable
     /// <summary>Scrapes that are not counted.</summary>
     public void WarmUp(int scrapes)
     {
-        for (int i = 0; i < scrapes; i++)
+        long begin = Stopwatch.GetTimestamp();
+        for (int i = 0; i < scrapes && Stopwatch.GetElapsedTime(begin) < LongestRound; i++)
         {
             _connection.Scrape();
         }
@@ -94,21 +99,21 @@ internal sealed class ScrapeTarget : IDisposable
         Samples.Warm = ReadResidence();
     }
 
-    /// <summary>A round: scrapes one after the other over the same connection.</summary>
+    /// <summary>A round: scrapes one after the other over the same connection, no further ones after some time.</summary>
     public void Measure(int scrapes)
     {
-        byte[] reading = System.Text.Encoding.ASCII.GetBytes(_reading);
         Sample wall = new();
         double processor = ProcessorMilliseconds();
-        for (int i = 0; i < scrapes; i++)
+        long begin = Stopwatch.GetTimestamp();
+        for (int i = 0; i < scrapes && Stopwatch.GetElapsedTime(begin) < LongestRound; i++)
         {
             long started = Stopwatch.GetTimestamp();
             _connection.Scrape();
             wall.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-            Samples.Reading.Add(_connection.Value(reading) * 1000);
+            Samples.Reading.Add(_connection.Value(_reading) * 1000);
         }
 
-        Samples.Processor.Add((ProcessorMilliseconds() - processor) / scrapes);
+        Samples.Processor.Add((ProcessorMilliseconds() - processor) / wall.Count);
         Samples.Rounds.Add(wall);
         Samples.Last = ReadResidence();
     }
