@@ -11,7 +11,7 @@ namespace CniIsolator.Bench.Exporter;
 /// </summary>
 internal sealed class ScrapeConnection : IDisposable
 {
-    private const int PatienceMilliseconds = 10_000;
+    private const int PatienceMilliseconds = 60_000;
 
     private readonly Socket _socket;
     private readonly byte[] _request;
