@@ -36,7 +36,8 @@ internal sealed partial class Report
             "Everything: --socket-statistics details --snmp --port-statistics --rate-window 60 --rate-interval 1. Connections: each container listens and has one TCP connection from outside. "
             + $"Own tables: the containers' namespaces were made where net.ipv4.tcp_child_ehash_entries was {ExporterBench.TableEntries} (kernel 6.1), so that each has its own table of connections "
             + "instead of a share in the machine's, which the kernel walks through for each container that has any. Such a table takes 8 bytes a place and its locks at most 4; measured without the "
-            + $"locks, and roughly, as whatever else ran counts, too: {result.TableKibibytes.ToString("0.0", CultureInfo.InvariantCulture)} KiB a namespace. Its size also sets the namespace's net.ipv4.tcp_max_tw_buckets, to half of it.");
+            + $"locks, and roughly, as whatever else ran counts, too: {result.TableKibibytes.ToString("0.0", CultureInfo.InvariantCulture)} KiB a namespace. "
+            + "Its size also sets the namespace's net.ipv4.tcp_max_tw_buckets, to half of it.");
         Plot("scrapes", $"One scrape of {result.Containers} containers, milliseconds", ScrapePlot.Draw(result));
         _json["exporter"] = new JsonObject
         {
