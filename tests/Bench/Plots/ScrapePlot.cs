@@ -8,7 +8,7 @@ internal static class ScrapePlot
 {
     private const int Width = 860;
     private const int Left = 330;
-    private const int Right = 90;
+    private const int Right = 110;
     private const int Top = 88;
     private const int RowHeight = 26;
     private const int HeadHeight = 34;
@@ -39,7 +39,10 @@ internal static class ScrapePlot
         {
             bool decade = Math.Abs(Math.Log10(step) - Math.Round(Math.Log10(step))) < 1e-9;
             svg.Line(X(step), Top, X(step), floor, decade ? "line" : "grid");
-            svg.Text(X(step), floor + 18, Text($"{step:0.###}"), Anchor.Middle);
+            if (decade || most / least <= 1000)
+            {
+                svg.Text(X(step), floor + 18, Text($"{step:0.###}"), Anchor.Middle);
+            }
         }
 
         svg.Text((Left + Width - Right) / 2.0, floor + 40, "ms (logarithmic)", Anchor.Middle);
