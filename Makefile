@@ -21,8 +21,9 @@ deps:
 deps-test:
 	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver
 
+# Not all of Debian's prometheus-node-exporter, for the same reason.
 deps-extra:
-	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp
+	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp prometheus-node-exporter@usr/bin/prometheus-node-exporter
 
 # For the picture of the exporter's page.
 deps-demo:

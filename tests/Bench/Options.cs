@@ -6,9 +6,9 @@ namespace CniIsolator.Bench;
 internal sealed record Options
 {
     public const string Usage = """
-        usage: bench [--quick] [--only control|data|shaping] [--containers N] [--rounds N]
+        usage: bench [--quick] [--only control|data|shaping|exporter] [--containers N] [--rounds N]
           --quick         a fifth of the repetitions, for a first look
-          --only PART     control path (ADD and DEL), data path or bandwidth limits alone
+          --only PART     control path (ADD and DEL), data path, bandwidth limits or scrapes of the exporter alone
           --containers N  containers of each contestant on the control path, default 60
           --rounds N      rounds of the data path, default 15
         """;
@@ -20,6 +20,8 @@ internal sealed record Options
     public bool Data { get; init; } = true;
 
     public bool Shaping { get; init; } = true;
+
+    public bool Exporter { get; init; } = true;
 
     /// <summary>Containers of each contestant on the control path.</summary>
     public int Containers { get; init; } = 60;
@@ -33,6 +35,15 @@ internal sealed record Options
     /// <summary>Containers of the full host on the data path.</summary>
     public int FullHost { get; init; } = 500;
 
+    /// <summary>Containers of each host whose exporter is scraped.</summary>
+    public int Crowd { get; init; } = 300;
+
+    /// <summary>Rounds of scrapes.</summary>
+    public int ScrapeRounds { get; init; } = 20;
+
+    /// <summary>Scrapes of each server in a round.</summary>
+    public int Scrapes { get; init; } = 10;
+
     /// <summary>Null when the arguments are wrong.</summary>
     public static Options? Parse(string[] arguments)
     {
@@ -43,10 +54,10 @@ internal sealed record Options
             switch (arguments[i])
             {
                 case "--quick":
-                    options = options with { Quick = true, Containers = 12, ManyContainers = 60, Rounds = 3, FullHost = 100 };
+                    options = options with { Quick = true, Containers = 12, ManyContainers = 60, Rounds = 3, FullHost = 100, Crowd = 100, ScrapeRounds = 5 };
                     break;
-                case "--only" when value is "control" or "data" or "shaping":
-                    options = options with { Control = value == "control", Data = value == "data", Shaping = value == "shaping" };
+                case "--only" when value is "control" or "data" or "shaping" or "exporter":
+                    options = options with { Control = value == "control", Data = value == "data", Shaping = value == "shaping", Exporter = value == "exporter" };
                     i++;
                     break;
                 case "--containers" when Number(value, 1, 300) is { } count:

@@ -1,5 +1,6 @@
 using CniIsolator.Bench;
 using CniIsolator.Bench.Control;
+using CniIsolator.Bench.Exporter;
 using CniIsolator.Bench.Shaping;
 using CniIsolator.Bench.Traffic;
 
@@ -14,23 +15,37 @@ if (Options.Parse(args) is not { } options)
     return 2;
 }
 
-Report report = new();
-if (options.Control)
+try
 {
-    report.Add(ControlBench.Run(options));
-}
+    Report report = new();
+    if (options.Control)
+    {
+        report.Add(ControlBench.Run(options));
+    }
 
-if (options.Data)
+    if (options.Data)
+    {
+        report.Add(DataBench.Run(options));
+    }
+
+    if (options.Shaping)
+    {
+        report.Add(ShapingBench.Run(options));
+    }
+
+    if (options.Exporter)
+    {
+        report.Add(ExporterBench.Run(options));
+    }
+
+    report.Finish();
+    Console.Write(report.Markdown);
+    Progress.Say($"written to {report.Save()}");
+    return 0;
+}
+catch (Exception e)
 {
-    report.Add(DataBench.Run(options));
+    // Nothing that is to be undone would be, were it caught by nobody.
+    Console.Error.WriteLine(e);
+    return 1;
 }
-
-if (options.Shaping)
-{
-    report.Add(ShapingBench.Run(options));
-}
-
-report.Finish();
-Console.Write(report.Markdown);
-Progress.Say($"written to {report.Save()}");
-return 0;

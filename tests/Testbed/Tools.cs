@@ -10,6 +10,6 @@ public static class Tools
     public static string At(string path)
     {
         string found = Path.Combine(Repository.Root, "artifacts", "tools", path);
-        return File.Exists(found) ? found : throw new FileNotFoundException($"{found} is missing: run `make deps-test`");
+        return File.Exists(found) ? found : throw new FileNotFoundException($"{found} is missing: run `make deps-test deps-extra`");
     }
 }
