@@ -64,9 +64,9 @@ internal sealed class ExporterServer : IAsyncDisposable
         limits.MaxResponseBufferSize = 64 * 1024;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
 
-        // The server allows an answer the time that it takes at this rate. At its own 240 bytes/s a client that reads nothing of a megabyte would
-        // hold it, and one of the connections, for more than an hour.
-        limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 32 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
+        // Each piece of an answer is allowed the time that it takes at this rate, or the grace period where that is longer, as it is for all of ours.
+        // The server's own 240 bytes/s would leave a client that reads nothing a connection for minutes.
+        limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 8 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
 
         // Longer than the usual scrape interval of a minute, so that connections are used again.
         limits.KeepAliveTimeout = TimeSpan.FromSeconds(90);
