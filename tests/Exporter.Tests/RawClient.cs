@@ -47,8 +47,9 @@ internal sealed class RawClient : IDisposable
         {
             return _socket.Send(data) == data.Length;
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown or SocketError.ConnectionAborted)
+        catch (SocketException)
         {
+            // It has closed, of which the kernel tells in several ways.
             return false;
         }
     }
