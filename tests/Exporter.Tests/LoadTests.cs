@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using CniIsolator.Testbed;
 
@@ -143,7 +145,7 @@ public sealed class LoadTests : IDisposable
             }
 
             Assert.DoesNotContain(deaf, one => one.IsCutOff);
-            Wait.Until(() => deaf.TrueForAll(one => one.IsCutOff), "those who read nothing to be cut off", TimeSpan.FromMinutes(1));
+            Wait.Until(() => deaf.TrueForAll(one => one.IsCutOff), "those who read nothing to be cut off", TimeSpan.FromMinutes(3));
         }
         finally
         {
@@ -241,12 +243,18 @@ public sealed class LoadTests : IDisposable
 
     private void AssertAlive() => Assert.Equal("ok\n", _site.Get("/healthz"));
 
-    /// <summary>A megabyte: the container gets a very long name.</summary>
+    /// <summary>A megabyte: records of more containers, all of one interface, with very long names.</summary>
     private void MakeAnswersLarge()
     {
-        string path = _site.Record("c1");
-        JsonObject record = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
-        record["args"] = new JsonObject { ["K8S_POD_NAME"] = new string('n', 1_000_000) };
-        File.WriteAllText(path, record.ToJsonString());
+        JsonObject record = JsonNode.Parse(File.ReadAllText(_site.Record("c1")))!.AsObject();
+        record["args"] = new JsonObject { ["K8S_POD_NAME"] = new string('n', 25_000) };
+        for (int i = 0; i < 40; i++)
+        {
+            // The name of a record's file is that of the interface, which follows from what it belongs to.
+            record["containerId"] = $"long{i}";
+            byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{Site.Network}\0long{i}\0eth0"));
+            string path = Path.Combine(_site.Store, $"pmi{Convert.ToHexStringLower(digest.AsSpan(0, 6))}.json");
+            File.WriteAllText(path, record.ToJsonString());
+        }
     }
 }
