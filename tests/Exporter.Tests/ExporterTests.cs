@@ -77,7 +77,7 @@ public sealed class ExporterTests : IDisposable
         string text = await _exporter.Client.GetStringAsync("/metrics");
         Assert.Contains("\nportmap_network_receive_bytes_total{container_id=\"first\",network=\"testnet\"} ", text, StringComparison.Ordinal);
         Assert.Contains("\nportmap_ingress_limit_bytes_per_second{container_id=\"second\",network=\"testnet\"} 50000000\n", text, StringComparison.Ordinal);
-        Assert.Contains("ports=\"tcp/31005,udp/31005\",ephemeral=\"16384-17407\",pod=\"web-0\",pod_namespace=\"shop\"} 1\n", text, StringComparison.Ordinal);
+        Assert.Contains("ports=\"tcp/31005,udp/31005\",ephemeral=\"16384-17407\",pod=\"web-0\",pod_namespace=\"shop\",nomad_job=\"\",nomad_task=\"\"} 1\n", text, StringComparison.Ordinal);
         Assert.Contains("\nportmap_ephemeral_ports_capacity 8192\n", text, StringComparison.Ordinal);
         Assert.Contains("\nportmap_ephemeral_ports_in_use 2048\n", text, StringComparison.Ordinal);
         Assert.Contains("\nportmap_unreadable_records 0\n", text, StringComparison.Ordinal);

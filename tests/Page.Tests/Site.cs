@@ -30,7 +30,7 @@ internal sealed class Site : IAsyncDisposable
 
     public async Task StartAsync()
     {
-        _server = new ExporterServer([_address], new Routes(() => Task.FromResult(_sample), "1.2.3"));
+        _server = new ExporterServer([_address], new Routes(() => Task.FromResult(_sample), "1.2.3"), new FaultLog(TimeProvider.System, _ => { }));
         await _server.StartAsync();
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Exporter.Serving;
 
@@ -31,11 +32,22 @@ internal static class ExporterCommand
             return await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = error }).ConfigureAwait(false);
         }
 
-        if (parsed.Errors.Count > 0)
+        List<string> faults = [];
+        foreach (var fault in parsed.Errors)
         {
-            foreach (var fault in parsed.Errors)
+            faults.Add(fault.Message);
+        }
+
+        if (faults.Count == 0 && options.FindFault(parsed) is { } together)
+        {
+            faults.Add(together);
+        }
+
+        if (faults.Count > 0)
+        {
+            foreach (var fault in faults)
             {
-                await error.WriteLineAsync($"{Name}: {fault.Message}").ConfigureAwait(false);
+                await error.WriteLineAsync($"{Name}: {fault}").ConfigureAwait(false);
             }
 
             await error.WriteLineAsync($"Try: {Name} --help").ConfigureAwait(false);
@@ -49,10 +61,13 @@ internal static class ExporterCommand
     {
         try
         {
+            // A service has nothing to read anew, and must not end because somebody's habit is to tell it so.
+            using var hangup = PosixSignalRegistration.Create(PosixSignal.SIGHUP, static signal => signal.Cancel = true);
             var faults = new FaultLog(TimeProvider.System, line => error.WriteLine($"{Name}: {line}"));
             using var sampler = new Sampler(stateDir, TimeProvider.System, faults, settings);
             sampler.Start();
-            await using var server = new ExporterServer(addresses, new Routes(sampler.TakeAsync, Version));
+            using var memory = new MemoryRelease(TimeProvider.System);
+            await using var server = new ExporterServer(addresses, new Routes(sampler.TakeAsync, Version), faults);
             await server.StartAsync().ConfigureAwait(false);
             foreach (var address in addresses)
             {

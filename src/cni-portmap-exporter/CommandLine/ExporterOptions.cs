@@ -80,23 +80,6 @@ internal sealed class ExporterOptions
         {
             _listen, _stateDir, _sockets, _snmp, _ports, _window, _interval,
         };
-        Command.Validators.Add(result =>
-        {
-            // A value that could not be read is told of elsewhere.
-            if (result.Errors.Any() || result.GetResult(_window)?.Errors.Any() == true || result.GetResult(_interval)?.Errors.Any() == true)
-            {
-                return;
-            }
-
-            var (window, interval) = (result.GetValue(_window), result.GetValue(_interval));
-            var fault = window is null != interval is null ? $"{(window is null ? "--rate-interval needs --rate-window" : "--rate-window needs --rate-interval")}"
-                : window is not null ? new RateSettings(window.Value, interval!.Value).FindFault()
-                : null;
-            if (fault is not null)
-            {
-                result.AddError(fault);
-            }
-        });
     }
 
     public RootCommand Command { get; }
@@ -110,6 +93,18 @@ internal sealed class ExporterOptions
         parsed.GetValue(_snmp),
         parsed.GetValue(_ports),
         parsed.GetValue(_window) is { } window && parsed.GetValue(_interval) is { } interval ? new RateSettings(window, interval) : null);
+
+    /// <summary>
+    /// What is wrong with the options together, or null. To be asked where each value could be read: a validator of the command would be asked
+    /// before that is known, and may not ask for a value that could not.
+    /// </summary>
+    public string? FindFault(ParseResult parsed) => (parsed.GetValue(_window), parsed.GetValue(_interval)) switch
+    {
+        (null, null) => null,
+        (null, _) => "--rate-interval needs --rate-window",
+        (_, null) => "--rate-window needs --rate-interval",
+        ({ } window, { } interval) => new RateSettings(window, interval).FindFault(),
+    };
 
     private static TimeSpan? ParseSeconds(ArgumentResult result)
     {

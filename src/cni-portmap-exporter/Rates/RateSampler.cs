@@ -85,8 +85,9 @@ internal sealed class RateSampler : IDisposable
                 Add(attachments, _links, Now);
             }
         }
-        catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // Any: nobody stands behind a timer, and what is thrown here would end the process.
             _faults.Add(source, e.Message);
         }
         finally

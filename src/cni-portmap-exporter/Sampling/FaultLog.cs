@@ -11,6 +11,9 @@ internal enum Source
     Namespaces,
     Sockets,
     Cgroups,
+
+    /// <summary>Nothing that is read: answers that failed for a reason which was not foreseen.</summary>
+    Requests,
 }
 
 /// <summary>

@@ -14,6 +14,7 @@ internal sealed class InsideSampler : IDisposable
     private readonly ContainerWindows _windows;
     private readonly WindowParts _parts;
     private readonly SocketCollector _sockets = new();
+    private readonly bool _egress;
 
     // All tables are a quarter of it.
     private readonly byte[] _text = new byte[16 * 1024];
@@ -22,6 +23,9 @@ internal sealed class InsideSampler : IDisposable
     {
         _settings = settings;
         _parts = SocketCollector.Parts(settings.Sockets) | (settings.Snmp ? WindowParts.Protocols : WindowParts.None);
+
+        // An operator who gave no permission to enter containers, and no option that needs it, wants no egress queues: that is no fault with each answer.
+        _egress = _parts != WindowParts.None || EnterPermission.IsGranted();
         _windows = new ContainerWindows(clock, DescriptorLimit.Raise());
     }
 
@@ -50,7 +54,7 @@ internal sealed class InsideSampler : IDisposable
     private void Complete(ContainerSample container)
     {
         // The shaper of what a container sends stands on its own interface.
-        var limited = container.Attachment.Egress is not null;
+        var limited = _egress && container.Attachment.Egress is not null;
         var parts = _parts | (limited ? WindowParts.Route : WindowParts.None);
         if (parts == WindowParts.None || _windows.TryGet(container.Attachment, parts) is not { } window)
         {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using CniIsolator.Exporter.CommandLine;
+using CniIsolator.Exporter.Sampling;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -17,7 +18,10 @@ internal sealed class ExporterServer : IAsyncDisposable
 
     private readonly WebApplication _application;
 
-    public ExporterServer(IReadOnlyList<ListenAddress> addresses, Routes routes)
+    /// <param name="addresses">Where to listen.</param>
+    /// <param name="routes">What is served.</param>
+    /// <param name="faults">Where requests that fail unforeseen are counted and said.</param>
+    public ExporterServer(IReadOnlyList<ListenAddress> addresses, Routes routes, FaultLog faults)
     {
         // The empty builder reads no settings from files or environment: a root's daemon has its command line only.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { EnvironmentName = Environments.Production });
@@ -33,7 +37,7 @@ internal sealed class ExporterServer : IAsyncDisposable
             }
         });
         _application = builder.Build();
-        _application.Run(routes.HandleAsync);
+        _application.Run(new FaultBarrier(routes.HandleAsync, faults).HandleAsync);
     }
 
     /// <summary>Told when the stop begins, while the last requests may still be answered.</summary>
@@ -59,6 +63,10 @@ internal sealed class ExporterServer : IAsyncDisposable
         limits.MaxRequestBufferSize = 16 * 1024;
         limits.MaxResponseBufferSize = 64 * 1024;
         limits.RequestHeadersTimeout = TimeSpan.FromSeconds(5);
+
+        // Each piece of an answer is allowed the time that it takes at this rate, or the grace period where that is longer, as it is for all of ours.
+        // The server's own 240 bytes/s would leave a client that reads nothing a connection for minutes.
+        limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 8 * 1024, gracePeriod: TimeSpan.FromSeconds(5));
 
         // Longer than the usual scrape interval of a minute, so that connections are used again.
         limits.KeepAliveTimeout = TimeSpan.FromSeconds(90);

@@ -2,9 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using CniIsolator.Testbed;
 
-namespace CniIsolator.Exporter.KernelTests;
+namespace CniIsolator.Testbed;
 
 /// <summary>The published exporter, running in a host's namespace until disposed of.</summary>
 public sealed class ExporterProcess : IDisposable
@@ -69,8 +68,7 @@ public sealed class ExporterProcess : IDisposable
         try
         {
             Wait.Until(() => started._process.HasExited || started.Error.Contains("listening on", StringComparison.Ordinal), "the exporter to listen");
-            Assert.False(started._process.HasExited, started.Error);
-            return started;
+            return started._process.HasExited ? throw new InvalidOperationException($"the exporter ended: {started.Error}") : started;
         }
         catch
         {
