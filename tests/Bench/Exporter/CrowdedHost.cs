@@ -8,7 +8,7 @@ using CniIsolator.Testbed;
 namespace CniIsolator.Bench.Exporter;
 
 /// <summary>
-/// A host with containers that the published plugin attached: a slice, two fixed ports and a limit in both directions each, so that there are queues to be read.
+/// A host with containers that the published plugin attached: a slice and two fixed ports each, and a limit in both directions where there are to be queues to be read.
 /// </summary>
 internal sealed class CrowdedHost : IDisposable
 {
@@ -33,14 +33,15 @@ internal sealed class CrowdedHost : IDisposable
     /// <param name="containers">How many.</param>
     /// <param name="tableEntries">Places in the table of connections that each container's namespace has of its own (kernel 6.1); 0 where they share the machine's.</param>
     /// <param name="connected">Whether each container has a listener and a connection from outside.</param>
-    public static CrowdedHost Build(int containers, int tableEntries, bool connected)
+    /// <param name="limited">Whether each has a limit in both directions.</param>
+    public static CrowdedHost Build(int containers, int tableEntries = 0, bool connected = false, bool limited = true)
     {
         string table = tableEntries > 0 ? $", tables of {tableEntries} places" : "";
-        Progress.Say($"a host with {containers} containers{(connected ? ", connected" : "")}{table}");
+        Progress.Say($"a host with {containers} containers{(limited ? ", limits" : "")}{(connected ? ", connected" : "")}{table}");
         CrowdedHost host = new(new Topology());
         try
         {
-            host.Attach(host.AddNamespaces(containers, tableEntries));
+            host.Attach(host.AddNamespaces(containers, tableEntries), limited);
             if (connected)
             {
                 host.Connect();
@@ -84,7 +85,7 @@ internal sealed class CrowdedHost : IDisposable
             : throw new InvalidOperationException($"a container's table of connections has {places} places");
     }
 
-    private void Attach(List<Namespace> containers)
+    private void Attach(List<Namespace> containers, bool limited)
     {
         PluginChain plugin = new(
             Contestants.Own,
@@ -94,8 +95,12 @@ internal sealed class CrowdedHost : IDisposable
             {
                 int port = Port(number);
                 JsonObject configuration = Contestants.OwnConfiguration(Topology, SliceSize, port, port + 1);
-                configuration["egressRateLimitPerContainer"] = BytesPerSecond;
-                configuration["ingressRateLimitPerContainer"] = BytesPerSecond;
+                if (limited)
+                {
+                    configuration["egressRateLimitPerContainer"] = BytesPerSecond;
+                    configuration["ingressRateLimitPerContainer"] = BytesPerSecond;
+                }
+
                 return [configuration];
             });
         for (int number = 0; number < containers.Count; number++)

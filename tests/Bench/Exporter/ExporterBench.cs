@@ -48,12 +48,14 @@ internal static class ExporterBench
         List<IDisposable> made = [];
         try
         {
-            CrowdedHost quiet = Keep(CrowdedHost.Build(options.Crowd, 0, connected: false));
-            CrowdedHost shared = Keep(CrowdedHost.Build(options.Crowd, 0, connected: true));
+            CrowdedHost plain = Keep(CrowdedHost.Build(options.Crowd, limited: false));
+            CrowdedHost quiet = Keep(CrowdedHost.Build(options.Crowd));
+            CrowdedHost shared = Keep(CrowdedHost.Build(options.Crowd, connected: true));
             CrowdedHost apart = Keep(CrowdedHost.Build(options.Crowd, TableEntries, connected: true));
             ScrapeTarget[] own =
             [
-                Keep(ScrapeTarget.Exporter("base", quiet)),
+                Keep(ScrapeTarget.Exporter("base", plain)),
+                Keep(ScrapeTarget.Exporter("base, limits both ways", quiet)),
                 Keep(ScrapeTarget.Exporter("summary of sockets, SNMP", quiet, Summary)),
                 Keep(ScrapeTarget.Exporter("everything", quiet, Everything)),
                 Keep(ScrapeTarget.Exporter("everything, connections", shared, Everything)),
@@ -61,8 +63,8 @@ internal static class ExporterBench
             ];
             ScrapeTarget[] peers =
             [
-                Keep(ScrapeTarget.NodeExporter("node_exporter: netdev", quiet, "netdev")),
-                Keep(ScrapeTarget.NodeExporter("node_exporter: netdev, qdisc", quiet, "netdev", "qdisc")),
+                Keep(ScrapeTarget.NodeExporter("node_exporter: netdev", plain, "netdev")),
+                Keep(ScrapeTarget.NodeExporter("node_exporter: netdev, qdisc", plain, "netdev", "qdisc")),
             ];
             DumpFloor floor = Keep(new DumpFloor(quiet));
             Take([.. own, .. peers], floor, options);
@@ -113,6 +115,16 @@ internal static class ExporterBench
             }
 
             floor.Measure(options.Scrapes);
+        }
+
+        Progress.Say("a scrape every fifteen seconds: resident memory");
+        for (int scrape = 0; scrape < 5; scrape++)
+        {
+            Thread.Sleep(TimeSpan.FromSeconds(scrape == 0 ? 0 : 15));
+            foreach (ScrapeTarget target in targets)
+            {
+                target.MeasureMemory();
+            }
         }
     }
 }

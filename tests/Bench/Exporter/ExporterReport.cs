@@ -16,12 +16,12 @@ internal sealed partial class Report
     {
         Table(
             $"One scrape of {result.Containers} containers: milliseconds from the request to the end of the answer",
-            ["", "scrapes", "p50", "p99", "to netdev", "processor time", "reading", "answer, MB", "resident, MB: warm", "at the end", "anonymous"],
+            ["", "scrapes", "p50", "p99", "to netdev", "processor time", "reading", "answer, MB", "resident, MB: scraped without a pause", "every 15 s", "anonymous"],
             [
                 .. result.Own.Concat(result.Peers).Select(s => (string[])
                 [
                     s.Name, $"{s.Wall.Count}", Number(s.Wall.P50), Number(s.Wall.P99), Ratio(result.Ratio(s)), Number(s.Processor.Mean), Number(s.Reading.P50),
-                    Number(s.Bytes / 1e6), Number(s.Warm.Resident), Number(s.Last.Resident), Number(s.Last.Anonymous),
+                    Number(s.Bytes / 1e6), Number(s.Last.Resident), Number(s.Usual.Resident), Number(s.Usual.Anonymous),
                 ]),
                 Dump("kernel: counters of all links (RTM_GETSTATS)", result.Links),
                 Dump("kernel: qdiscs of the host (RTM_GETQDISC)", result.Qdiscs),
@@ -29,9 +29,9 @@ internal sealed partial class Report
             ]);
         Note(
             $"{result.Base.Rounds.Count} rounds, servers in turns, by one client over a TCP connection on loopback that stays open; text format, not "
-            + "compressed. Each container has a slice, two fixed ports and a limit both ways. To netdev: median over the rounds of the ratio to node_exporter's p50 in the same round. Reading is what "
+            + "compressed. Each container has a slice and two fixed ports, and a limit both ways, but for the host of the first line and of node_exporter. To netdev: median over the rounds of the ratio to node_exporter's p50 in the same round. Reading is what "
             + "the server says it took: portmap_scrape_duration_seconds, without the text; node_scrape_collector_duration_seconds of netdev. Processor time is all that the server's threads used while a "
-            + "round was on, so a look a second for the rates is in it.");
+            + "round was on, so a look a second for the rates is in it. Resident memory every 15 s: the most after one of three scrapes, half a minute and more after the last round.");
         Note(
             "Everything: --socket-statistics details --snmp --port-statistics --rate-window 60 --rate-interval 1. Connections: each container listens and has one TCP connection from outside. "
             + $"Own tables: the containers' namespaces were made where net.ipv4.tcp_child_ehash_entries was {ExporterBench.TableEntries} (kernel 6.1), so that each has its own table of connections "
@@ -62,7 +62,7 @@ internal sealed partial class Report
 
         foreach (ScrapeSamples one in result.Own)
         {
-            _aims.Add(Aim.AtMost($"exporter's resident memory, {one.Name}", Megabytes, one.Last.Resident, " MB"));
+            _aims.Add(Aim.AtMost($"exporter's resident memory, {one.Name}", Megabytes, one.Usual.Resident, " MB"));
         }
     }
 
@@ -75,7 +75,7 @@ internal sealed partial class Report
         ["processor"] = Json(one.Processor),
         ["reading"] = Json(one.Reading),
         ["bytes"] = one.Bytes,
-        ["resident"] = new JsonArray(Math.Round(one.Warm.Resident, 2), Math.Round(one.Last.Resident, 2)),
-        ["anonymous"] = new JsonArray(Math.Round(one.Warm.Anonymous, 2), Math.Round(one.Last.Anonymous, 2)),
+        ["resident"] = new JsonArray(Math.Round(one.Warm.Resident, 2), Math.Round(one.Last.Resident, 2), Math.Round(one.Usual.Resident, 2)),
+        ["anonymous"] = new JsonArray(Math.Round(one.Warm.Anonymous, 2), Math.Round(one.Last.Anonymous, 2), Math.Round(one.Usual.Anonymous, 2)),
     };
 }

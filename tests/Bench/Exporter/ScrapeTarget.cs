@@ -31,7 +31,11 @@ internal sealed record ScrapeSamples(string Name)
 
     public Residence Warm { get; set; } = new(0, 0);
 
+    /// <summary>After scrapes without a pause.</summary>
     public Residence Last { get; set; } = new(0, 0);
+
+    /// <summary>The most after any scrape, where a scrape comes every fifteen seconds, as from most Prometheus servers.</summary>
+    public Residence Usual { get; set; } = new(0, 0);
 }
 
 /// <summary>A server that is scraped: a process in a host's namespace, killed with this object.</summary>
@@ -49,6 +53,7 @@ internal sealed class ScrapeTarget : IDisposable
     private readonly Process _process;
     private readonly byte[] _reading;
     private readonly ScrapeConnection _connection;
+    private int _occasional;
 
     private ScrapeTarget(string name, Namespace host, string reading, string program, Func<IPEndPoint, string[]> arguments)
     {
@@ -116,6 +121,14 @@ internal sealed class ScrapeTarget : IDisposable
         Samples.Processor.Add((ProcessorMilliseconds() - processor) / wall.Count);
         Samples.Rounds.Add(wall);
         Samples.Last = ReadResidence();
+    }
+
+    /// <summary>One scrape of those that come now and then; the first still shows what came before.</summary>
+    public void MeasureMemory()
+    {
+        _connection.Scrape();
+        Residence now = ReadResidence();
+        Samples.Usual = _occasional++ < 3 || now.Resident > Samples.Usual.Resident ? now : Samples.Usual;
     }
 
     public void Dispose()
