@@ -74,13 +74,19 @@ internal sealed class SocketCollector
         _receiving.Clear();
         _used.Clear();
         _roundTrips.Clear();
-        if (!TcpSockets.VisitListeners(connection, _visitListener, _restart))
-        {
-            return false;
-        }
+        Restart();
 
-        _listening.Add(_found);
-        _used.Add(_found);
+        // The table of listeners is the host's, too: a container without any TCP socket, listeners among them, is spared the walk.
+        if (counts.Tcp + others.Tcp != 0)
+        {
+            if (!TcpSockets.VisitListeners(connection, _visitListener, _restart))
+            {
+                return false;
+            }
+
+            _listening.Add(_found);
+            _used.Add(_found);
+        }
 
         // The walk through the host's connections costs more than all else here: not for a container that has none.
         if (counts.TimeWait != 0 || !(counts.Tcp + others.Tcp <= _listeners))
