@@ -33,18 +33,19 @@ public sealed class ServiceUserTests : IDisposable
 
     [Theory]
     [InlineData("cni-portmap-exporter.service")]
+    [InlineData("cni-portmap-exporter.service", "--socket-statistics", "details", "--snmp", "--port-statistics")]
     [InlineData("cni-portmap-exporter.service.d/counters-only.conf")]
-    public async Task Its_capabilities_suffice_for_what_root_sees(string file)
+    public async Task Its_capabilities_suffice_for_what_root_sees(string file, params string[] options)
     {
         SortedSet<string> asRoot, asUser;
-        using (ExporterProcess exporter = ExporterProcess.Start(_net.Host, Store))
+        using (ExporterProcess exporter = ExporterProcess.Start(_net.Host, Store, options))
         {
             asRoot = await SeriesAsync(exporter);
         }
 
         string[] capabilities = Setting(file, "CapabilityBoundingSet");
         Assert.Equal(capabilities, Setting(file, "AmbientCapabilities"));
-        using (ExporterProcess exporter = ExporterProcess.StartBy(Launcher(capabilities), _net.Host, Store))
+        using (ExporterProcess exporter = ExporterProcess.StartBy(Launcher(capabilities), _net.Host, Store, options))
         {
             asUser = await SeriesAsync(exporter);
             string metrics = await exporter.Client.GetStringAsync("/metrics");
