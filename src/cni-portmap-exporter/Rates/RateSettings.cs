@@ -8,7 +8,7 @@ internal sealed record RateSettings(TimeSpan Window, TimeSpan Interval)
     /// <summary>With fewer, percentiles say nothing.</summary>
     public const int FewestSamples = 3;
 
-    /// <summary>Bounds memory: a container takes 64 bytes for each.</summary>
+    /// <summary>Bounds memory: a container takes 72 bytes for each.</summary>
     public const int MostSamples = 1000;
 
     public static readonly TimeSpan ShortestInterval = TimeSpan.FromMilliseconds(100);

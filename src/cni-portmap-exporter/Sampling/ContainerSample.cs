@@ -43,6 +43,20 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
 
     /// <summary>What is not as the record says, for people.</summary>
     public IReadOnlyList<string> Warnings { get; set; } = [];
+
+    /// <summary>Notes whether the shaper of a limit is there, and warns where it is not.</summary>
+    /// <param name="device">The qdiscs of the device that it should be on; null where there are none.</param>
+    /// <param name="does">What the container does with the packets that are limited.</param>
+    public bool IsInForce(DeviceQueues? device, string does)
+    {
+        if (device is { HasLimit: true })
+        {
+            return true;
+        }
+
+        Warnings = [.. Warnings, $"the limit of what it {does} is not in force: the shaper is missing"];
+        return false;
+    }
 }
 
 /// <summary>A queue of a limit and what was counted there.</summary>

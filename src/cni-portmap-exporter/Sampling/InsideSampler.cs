@@ -82,12 +82,7 @@ internal sealed class InsideSampler : IDisposable
     {
         var index = container.Attachment.ContainerIfIndex;
         var device = DeviceQueues.Of(TcStatistics.ListQdiscs(route, index));
-        container.EgressInForce = device.HasLimit;
-        if (!device.HasLimit)
-        {
-            container.Warnings = [.. container.Warnings, "the limit of what it sends is not in force: the shaper is missing"];
-        }
-
+        container.EgressInForce = container.IsInForce(device, "sends");
         List<QueueSample> queues = [];
         device.AddTo(queues, "");
         queues.AddRange(container.Queues);

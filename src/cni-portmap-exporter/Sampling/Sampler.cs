@@ -81,12 +81,7 @@ internal sealed class Sampler : IDisposable
             return;
         }
 
-        container.IngressInForce = host is { HasLimit: true };
-        if (container.IngressInForce == false)
-        {
-            container.Warnings = [.. container.Warnings, "the limit of what it receives is not in force: the shaper is missing"];
-        }
-
+        container.IngressInForce = container.IsInForce(host, "receives");
         if (host is not null)
         {
             List<QueueSample> queues = [];
