@@ -8,9 +8,21 @@ public enum TransportProtocol : byte
     Sctp = 132, // IPPROTO_SCTP
 }
 
+/// <summary>Names of transport protocols, as the store and all outputs have them.</summary>
+public static class TransportProtocolNames
+{
+    /// <summary><c>tcp</c>, <c>udp</c> or <c>sctp</c>.</summary>
+    public static string Name(this TransportProtocol protocol) => protocol switch
+    {
+        TransportProtocol.Tcp => "tcp",
+        TransportProtocol.Udp => "udp",
+        _ => "sctp",
+    };
+}
+
 /// <summary>Ports of one protocol that a container owns.</summary>
 public readonly record struct PortClaim(TransportProtocol Protocol, PortRange Range)
 {
     public override string ToString() =>
-        $"{Protocol switch { TransportProtocol.Tcp => "tcp", TransportProtocol.Udp => "udp", _ => "sctp" }}/{Range}";
+        $"{Protocol.Name()}/{Range}";
 }

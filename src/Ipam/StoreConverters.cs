@@ -34,7 +34,7 @@ internal sealed class PortClaimConverter : JsonConverter<PortClaim>
     public override void Write(Utf8JsonWriter writer, PortClaim value, JsonSerializerOptions options) =>
         PortObject.Write(
             writer,
-            value.Protocol switch { TransportProtocol.Tcp => "tcp", TransportProtocol.Udp => "udp", _ => "sctp" },
+            value.Protocol.Name(),
             value.Range);
 }
 

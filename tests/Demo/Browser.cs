@@ -30,20 +30,12 @@ internal sealed class Browser : IDisposable
         _client = new HttpClient(Exporter.Inside(place));
         _process = place.Start(
             "chromium",
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-breakpad",
-            "--remote-debugging-port=0",
-            $"--window-size={Width},{Height}",
-            $"--user-data-dir={profile}",
-            page.AbsoluteUri);
+            [
+                .. Chromium.Arguments(profile),
+                "--remote-debugging-port=0",
+                $"--window-size={Width},{Height}",
+                page.AbsoluteUri,
+            ]);
         try
         {
             Wait.Until(() => _process.HasExited || Debugger() is not null, "the browser to start", Limit);

@@ -16,18 +16,7 @@ public sealed class Browser : IDisposable
     public Browser()
     {
         ChromeOptions options = new() { BinaryLocation = "/usr/bin/chromium" };
-        options.AddArguments(
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-breakpad",
-            $"--user-data-dir={_profile.FullName}");
+        options.AddArguments(Chromium.Arguments(_profile.FullName));
         options.SetLoggingPreference(LogType.Browser, LogLevel.All);
         options.SetLoggingPreference(LogType.Performance, LogLevel.All);
         _service.SuppressInitialDiagnosticInformation = true;

@@ -109,7 +109,7 @@ internal static class ContainersJson
         foreach (var claim in attachment.Claims)
         {
             writer.WriteStartObject();
-            writer.WriteString("protocol", Protocol((byte)claim.Protocol));
+            writer.WriteString("protocol", claim.Protocol.Name());
             writer.WriteNumber("begin", claim.Range.Begin);
             writer.WriteNumber("end", claim.Range.End);
             writer.WriteEndObject();
@@ -117,13 +117,6 @@ internal static class ContainersJson
 
         writer.WriteEndArray();
     }
-
-    private static string Protocol(byte protocol) => (TransportProtocol)protocol switch
-    {
-        TransportProtocol.Tcp => "tcp",
-        TransportProtocol.Udp => "udp",
-        _ => "sctp",
-    };
 
     private static void WriteCounters(Utf8JsonWriter writer, ContainerSample container)
     {
@@ -193,7 +186,7 @@ internal static class ContainersJson
             foreach (var bound in unowned)
             {
                 writer.WriteStartObject();
-                writer.WriteString("protocol", Protocol(bound.Protocol));
+                writer.WriteString("protocol", ((TransportProtocol)bound.Protocol).Name());
                 writer.WriteNumber("port", bound.Port);
                 writer.WriteEndObject();
             }

@@ -69,35 +69,17 @@ internal sealed class MetricsWriter(IBufferWriter<byte> output, MetricsFormat fo
             $"# HELP {family} {EscapeHelp(help)}\n# TYPE {family} {kind}\n" + (_open && unit is not null ? $"# UNIT {family} {unit}\n" : ""));
     }
 
-    public void Sample(ulong value, params ReadOnlySpan<(string Name, string Value)> labels) => Sample(value, Encode(labels));
+    public void Sample<T>(T value, params ReadOnlySpan<(string Name, string Value)> labels)
+        where T : struct, IUtf8SpanFormattable => Sample(value, Encode(labels));
 
-    public void Sample(long value, params ReadOnlySpan<(string Name, string Value)> labels) => Sample(value, Encode(labels));
-
-    public void Sample(double value, params ReadOnlySpan<(string Name, string Value)> labels) => Sample(value, Encode(labels));
-
-    /// <param name="value">The value.</param>
+    /// <param name="value">The value; a double is written so that it reads back as the same.</param>
     /// <param name="labels">From <see cref="Encode"/>.</param>
     /// <param name="more">Further labels.</param>
-    public void Sample(ulong value, byte[] labels, byte[]? more = null)
+    public void Sample<T>(T value, byte[] labels, byte[]? more = null)
+        where T : struct, IUtf8SpanFormattable
     {
         var line = Begin(labels, more, out var begun);
         value.TryFormat(line[begun..], out var written, default, CultureInfo.InvariantCulture);
-        End(line, begun + written);
-    }
-
-    /// <inheritdoc cref="Sample(ulong, byte[], byte[])"/>
-    public void Sample(long value, byte[] labels, byte[]? more = null)
-    {
-        var line = Begin(labels, more, out var begun);
-        value.TryFormat(line[begun..], out var written, default, CultureInfo.InvariantCulture);
-        End(line, begun + written);
-    }
-
-    /// <inheritdoc cref="Sample(ulong, byte[], byte[])"/>
-    public void Sample(double value, byte[] labels, byte[]? more = null)
-    {
-        var line = Begin(labels, more, out var begun);
-        value.TryFormat(line[begun..], out var written, "R", CultureInfo.InvariantCulture);
         End(line, begun + written);
     }
 

@@ -18,17 +18,9 @@ internal static class PortMetrics
             {
                 foreach (var traffic in container.Container.Ports)
                 {
-                    writer.Sample(value(traffic), container.Labels, MetricsWriter.Encode(("protocol", Name(traffic.Protocol)), ("ports", traffic.Ports.ToString())));
+                    writer.Sample(value(traffic), container.Labels, MetricsWriter.Encode(("protocol", traffic.Protocol?.Name() ?? "any"), ("ports", traffic.Ports.ToString())));
                 }
             }
         }
     }
-
-    private static string Name(TransportProtocol? protocol) => protocol switch
-    {
-        TransportProtocol.Tcp => "tcp",
-        TransportProtocol.Udp => "udp",
-        TransportProtocol.Sctp => "sctp",
-        _ => "any",
-    };
 }

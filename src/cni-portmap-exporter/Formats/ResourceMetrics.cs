@@ -26,21 +26,9 @@ internal static class ResourceMetrics
     private static void WriteBytes(MetricsWriter writer, List<Series> series, string name, string help, Func<ContainerResources, ulong?> value) =>
         Write(writer, series, name + "_bytes", MetricType.Gauge, "bytes", help, value);
 
-    private static void Write(
-        MetricsWriter writer, List<Series> series, string name, MetricType type, string? unit, string help, Func<ContainerResources, ulong?> value)
-    {
-        writer.Family("portmap_" + name, type, unit, help);
-        foreach (var container in series)
-        {
-            if (container.Container.Resources is { } resources && value(resources) is { } number)
-            {
-                writer.Sample(number, container.Labels);
-            }
-        }
-    }
-
-    private static void Write(
-        MetricsWriter writer, List<Series> series, string name, MetricType type, string? unit, string help, Func<ContainerResources, double?> value)
+    private static void Write<T>(
+        MetricsWriter writer, List<Series> series, string name, MetricType type, string? unit, string help, Func<ContainerResources, T?> value)
+        where T : struct, IUtf8SpanFormattable
     {
         writer.Family("portmap_" + name, type, unit, help);
         foreach (var container in series)

@@ -1,3 +1,4 @@
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 
@@ -5,12 +6,12 @@ namespace CniIsolator.Exporter.Namespaces;
 
 /// <summary>
 /// The windows into all containers. They are opened when first looked through, and closed when their container's path no longer leads to
-/// the namespace: at each sample, and every few seconds where nobody asks for one, since an open window keeps a dead container's
+/// the namespace: that is looked at every few seconds, whether samples are taken or not, since an open window keeps a dead container's
 /// namespace and interface.
 /// </summary>
 internal sealed class ContainerWindows : IDisposable
 {
-    /// <summary>How long a namespace without a path is kept at most.</summary>
+    /// <summary>How long a namespace without a path is kept at most; longer by as much each time that a sample is just being taken.</summary>
     internal static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a namespace that could not be entered is left alone.</summary>
@@ -87,7 +88,7 @@ internal sealed class ContainerWindows : IDisposable
         }
 
         _entries[key] = entry;
-        TryOpen(entry, parts);
+        TryOpen(attachment, entry, parts);
         return entry.Window;
     }
 
@@ -132,7 +133,7 @@ internal sealed class ContainerWindows : IDisposable
 
     private void CloseDead()
     {
-        // A sample that is being taken looks for itself.
+        // A sample that is being taken is not waited for: the next turn looks again.
         if (!_lock.TryEnter())
         {
             return;
@@ -155,12 +156,12 @@ internal sealed class ContainerWindows : IDisposable
         }
     }
 
-    private void TryOpen(Entry entry, WindowParts parts)
+    private void TryOpen(Attachment attachment, Entry entry, WindowParts parts)
     {
         try
         {
-            using var container = _open < _most ? NetworkNamespace.Open(entry.Path) : null;
-            if (container?.Identity == entry.Identity)
+            using var container = _open < _most ? RecordedNamespace.TryOpen(attachment, attachment.Netns) : null;
+            if (container is not null)
             {
                 entry.Window = ContainerWindow.Open(container, parts, _buffer);
                 if (_open++ == 0)
@@ -173,7 +174,7 @@ internal sealed class ContainerWindows : IDisposable
         }
         catch (Exception e) when (e is IOException or OutOfMemoryException)
         {
-            // There is nothing at the path, or it cannot be entered, or there are no more descriptors or threads.
+            // It cannot be entered, or there are no more descriptors or threads.
         }
 
         Fail(entry);

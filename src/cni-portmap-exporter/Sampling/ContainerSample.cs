@@ -44,10 +44,10 @@ internal sealed record ContainerSample(Attachment Attachment, LinkCounters HostE
     /// <summary>What is not as the record says, for people.</summary>
     public IReadOnlyList<string> Warnings { get; set; } = [];
 
-    /// <summary>Notes whether the shaper of a limit is there, and warns where it is not.</summary>
+    /// <summary>Whether the shaper of a limit is there; warns where it is not.</summary>
     /// <param name="device">The qdiscs of the device that it should be on; null where there are none.</param>
     /// <param name="does">What the container does with the packets that are limited.</param>
-    public bool IsInForce(DeviceQueues? device, string does)
+    public bool WarnUnlessInForce(DeviceQueues? device, string does)
     {
         if (device is { HasLimit: true })
         {

@@ -82,7 +82,7 @@ internal sealed class InsideSampler : IDisposable
     {
         var index = container.Attachment.ContainerIfIndex;
         var device = DeviceQueues.Of(TcStatistics.ListQdiscs(route, index));
-        container.EgressInForce = container.IsInForce(device, "sends");
+        container.EgressInForce = container.WarnUnlessInForce(device, "sends");
         List<QueueSample> queues = [];
         device.AddTo(queues, "");
         queues.AddRange(container.Queues);

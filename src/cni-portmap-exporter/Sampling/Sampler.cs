@@ -81,7 +81,7 @@ internal sealed class Sampler : IDisposable
             return;
         }
 
-        container.IngressInForce = container.IsInForce(host, "receives");
+        container.IngressInForce = container.WarnUnlessInForce(host, "receives");
         if (host is not null)
         {
             List<QueueSample> queues = [];
@@ -138,8 +138,7 @@ internal sealed class Sampler : IDisposable
 
     private void AddQueues(NetlinkConnection connection, List<ContainerSample> containers)
     {
-        string? ignored = null;
-        if (Try(Source.Queues, () => DeviceQueues.ByDevice(TcStatistics.ListQdiscs(connection, index: 0)), ref ignored) is not { } devices)
+        if (Try(Source.Queues, () => DeviceQueues.ByDevice(TcStatistics.ListQdiscs(connection, index: 0))) is not { } devices)
         {
             return;
         }
@@ -163,8 +162,7 @@ internal sealed class Sampler : IDisposable
             masters.Add(container.Attachment.MasterIfIndex);
         }
 
-        string? ignored = null;
-        if (Try(Source.Ports, () => PortTraffic.ReadFilters(connection, masters), ref ignored) is { } filters)
+        if (Try(Source.Ports, () => PortTraffic.ReadFilters(connection, masters)) is { } filters)
         {
             foreach (var container in containers)
             {
@@ -217,13 +215,20 @@ internal sealed class Sampler : IDisposable
             }
         }
 
-        string? ignored = null;
-        return Try(Source.Capacity, () => _capacity.Of(content, networks, own), ref ignored);
+        return Try(Source.Capacity, () => _capacity.Of(content, networks, own));
     }
 
     private bool IsOfThisHost(string bootId, string hostNetns) => bootId == _bootId && hostNetns == _hostNetns;
 
-    /// <summary>What a source says, or null and the fault noted.</summary>
+    /// <summary>What a source says that the rest can do without, or null and the fault noted.</summary>
+    private T? Try<T>(Source source, Func<T> read)
+        where T : class
+    {
+        string? fault = null;
+        return Try(source, read, ref fault);
+    }
+
+    /// <summary>What a source says, or null and the fault noted, also in what the sample says of itself.</summary>
     private T? Try<T>(Source source, Func<T> read, ref string? fault)
         where T : class
     {
