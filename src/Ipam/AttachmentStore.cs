@@ -60,7 +60,7 @@ public sealed class AttachmentStore
             try
             {
                 return FileLock.TryAcquire(_directory.LockPath, timeout) ?? throw new StoreBusyException(
-                    $"{_directory.LockPath} is locked by another process; gave up after {timeout.TotalSeconds:0.###} s");
+                    $"{_directory.LockPath} {LockHolder.Describe(_directory.LockPath)}; gave up after {timeout.TotalSeconds:0.###} s");
             }
             catch (DirectoryNotFoundException) when (retries > 0)
             {

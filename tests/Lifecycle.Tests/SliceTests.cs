@@ -219,7 +219,7 @@ public sealed class SliceTests
         Wait.Until(() => !bed.Host.Ip("-o link show").Contains(link, StringComparison.Ordinal), $"{link} to go with its namespace");
     }
 
-    private static ulong StartTime(int pid)
+    internal static ulong StartTime(int pid)
     {
         string stat = File.ReadAllText($"/proc/{pid}/stat");
         return ulong.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[19]);

@@ -7,6 +7,9 @@ namespace CniIsolator.Netlink.Route;
 /// <summary>A link as the kernel shows it.</summary>
 public sealed record Link(int Index, string Name, LinkFlags Flags, uint Mtu, MacAddress Mac, string? Kind, string? Alias, int PeerIndex)
 {
+    /// <summary>The group that somebody put it into; 0 is the one that every link begins in.</summary>
+    public uint Group { get; init; }
+
     public bool IsUp => (Flags & LinkFlags.Up) != 0;
 
     public bool HasCarrier => (Flags & LinkFlags.LowerUp) != 0;
@@ -107,6 +110,35 @@ public static class Links
         message.Structure(new LinkHeader { Index = index });
     }
 
+    /// <summary>Puts a link into a group; the link's absence is success. Equivalent to: <c>ip link set dev INDEX group GROUP</c>.</summary>
+    /// <param name="batch">The batch that takes the message.</param>
+    /// <param name="index">The link.</param>
+    /// <param name="group">Any 32-bit number; 0 is the group that every link begins in.</param>
+    /// <param name="operation">For error messages.</param>
+    public static void SetGroup(NetlinkBatch batch, int index, uint group, string operation)
+    {
+        using var message = batch.Message((ushort)RouteMessage.SetLink, MessageFlags.None, operation, Errno.NoSuchDevice);
+        message.Structure(new LinkHeader { Index = index });
+        message.Attribute(LinkAttribute.Group, group);
+    }
+
+    /// <summary>
+    /// Removes every link of a group, whoever put it there, within the grace periods of a single removal; a group without links is
+    /// success. The kernel removes none (EOPNOTSUPP) where one of them is a device that cannot be removed.
+    /// Equivalent to: <c>ip link del group GROUP</c>.
+    /// </summary>
+    /// <param name="batch">The batch that takes the message.</param>
+    /// <param name="group">Not 0, which the kernel refuses (EPERM): every link begins there.</param>
+    /// <param name="operation">For error messages.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The group is 0.</exception>
+    public static void DeleteGroup(NetlinkBatch batch, uint group, string operation)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(group);
+        using var message = batch.Message((ushort)RouteMessage.DeleteLink, MessageFlags.None, operation, Errno.NoSuchDevice);
+        message.Structure(new LinkHeader());
+        message.Attribute(LinkAttribute.Group, group);
+    }
+
     /// <summary>Equivalent to: <c>ip link show dev NAME</c>; null where there is none.</summary>
     public static Link? Find(NetlinkConnection connection, string name) => Find(connection, 0, name);
 
@@ -194,6 +226,9 @@ public static class Links
                     break;
                 case LinkAttribute.Link:
                     link = link with { PeerIndex = attribute.As<int>() };
+                    break;
+                case LinkAttribute.Group:
+                    link = link with { Group = attribute.As<uint>() };
                     break;
                 case LinkAttribute.LinkInfo:
                     foreach (var nested in attribute.Nested)

@@ -56,6 +56,7 @@ public enum LinkAttribute : ushort
     LinkInfo = 18, // IFLA_LINKINFO
     Alias = 20, // IFLA_IFALIAS
     AddressFamilySpecific = 26, // IFLA_AF_SPEC
+    Group = 27, // IFLA_GROUP
     NamespaceDescriptor = 28, // IFLA_NET_NS_FD
     ExtensionMask = 29, // IFLA_EXT_MASK
     LinkNamespaceId = 37, // IFLA_LINK_NETNSID

@@ -33,6 +33,9 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         try
         {
             using var kernel = new LiveAttachment(session, begun, request);
+
+            // Nobody may sweep the tables for strays while entries are put into them.
+            using var shared = session.HoldSharedState();
             var plainQueue = kernel.Apply();
             return Commit(begun, plainQueue);
         }
@@ -77,7 +80,13 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             }
             else
             {
-                Detachment.Remove(session, obstacle);
+                foreach (var reaped in new Reaper(session).Reap([obstacle]))
+                {
+                    if (reaped.Fault is { } fault)
+                    {
+                        throw new CniException(CniErrorCode.RolledBack, $"{obstacle.Key} is gone, and its ports could not be reclaimed: {fault.Message}", inner: fault);
+                    }
+                }
             }
         }
 

@@ -17,14 +17,9 @@ internal static class Detachment
     {
         if (session.IsOnThisHost(attachment))
         {
-            if (attachment.Rebuilt && Links.Find(session.Host, attachment.HostInterface) is { } link)
+            if (attachment.Rebuilt)
             {
-                // Nobody knows any more which namespace it was made in, so the other end has to tell.
-                RemoveFarSide(attachment.Key, link, netns);
-
-                // Rebuilt in the middle of a change, its ports make up other blocks than those that the kernel has.
-                HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, attachment.MasterIfIndex], link.Index);
-                HostSide.RemoveEntriesOf(session.Host, attachment.MasterIfIndex, attachment.Flow);
+                RemoveUnknownEntries(session, attachment, netns);
             }
 
             HostSide.Remove(session.Host, Session.PathsOf(attachment), attachment.HostInterface);
@@ -37,6 +32,25 @@ internal static class Detachment
         }
 
         session.RemoveSharedStateIfUnused();
+    }
+
+    /// <summary>Removes what a rebuilt record does not tell. Everything of it is reached through the interface, so it comes before that goes.</summary>
+    /// <param name="session">The command's session.</param>
+    /// <param name="attachment">Its record.</param>
+    /// <param name="netns">A path to the container's namespace, if the runtime gave one.</param>
+    public static void RemoveUnknownEntries(Session session, Attachment attachment, string netns = "")
+    {
+        if (Links.Find(session.Host, attachment.HostInterface) is not { } link)
+        {
+            return;
+        }
+
+        // Nobody knows any more which namespace it was made in, so the other end has to tell.
+        RemoveFarSide(attachment.Key, link, netns);
+
+        // Rebuilt in the middle of a change, its ports make up other blocks than those that the kernel has.
+        HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, attachment.MasterIfIndex], link.Index);
+        HostSide.RemoveEntriesOf(session.Host, attachment.MasterIfIndex, attachment.Flow);
     }
 
     /// <summary>
@@ -94,7 +108,10 @@ internal static class Detachment
         }
     }
 
-    private static void RemoveContainerSide(Attachment attachment, string netns)
+    /// <summary>Puts the container's loopback back, where its namespace lives on.</summary>
+    /// <param name="attachment">Its record.</param>
+    /// <param name="netns">Another path to the container's namespace, if the runtime gave one.</param>
+    public static void RemoveContainerSide(Attachment attachment, string netns = "")
     {
         foreach (var path in (string[])[netns, attachment.Netns])
         {

@@ -11,6 +11,9 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
     // The kernel takes a namespace down in the background, some 50 to 80 ms after its last user.
     private static readonly TimeSpan TeardownTime = TimeSpan.FromSeconds(1);
 
+    // Read once, and only when an attachment has lost its path and not its interface: a process enters no namespace that nobody can name.
+    private HashSet<NamespaceIdentity>? _inhabited;
+
     /// <summary>Whether a record stands for something that is, or that a living process is about to make or take down.</summary>
     public bool IsAlive(Attachment attachment)
     {
@@ -52,6 +55,41 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
 
         return !SpinWait.SpinUntil(() => Links.Find(host, attachment.HostInterface) is null, TeardownTime);
     }
+
+    /// <summary>
+    /// Whether nothing that lives would lose its network with it, however it came to that: the ADD or DEL that died on the way, the earlier
+    /// boot, the interface or the namespace that is gone. A namespace without a path lives as long as a process is in it; one that only a
+    /// descriptor keeps is nobody's. Where a rebuilt record does not tell the namespace, the interface has to be gone.
+    /// </summary>
+    public bool IsGone(Attachment attachment)
+    {
+        if (attachment.BootId != bootId)
+        {
+            return true;
+        }
+
+        if (attachment.State != AttachmentState.Ready)
+        {
+            return !attachment.Creator.IsAlive();
+        }
+
+        if (IsBeingChanged(attachment) || IsNamespaceAlive(attachment))
+        {
+            return false;
+        }
+
+        if (attachment.HostNetns == hostNetns && Links.Find(host, attachment.HostInterface) is null)
+        {
+            return true;
+        }
+
+        _inhabited ??= NamespaceCensus.ReadInhabited();
+        return !attachment.Rebuilt && !_inhabited.Contains(new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode));
+    }
+
+    /// <summary>Whether a process is just making it, changing it or taking it down.</summary>
+    public bool IsBusy(Attachment attachment) =>
+        attachment.BootId == bootId && (attachment.State != AttachmentState.Ready || attachment.Change is not null) && attachment.Creator.IsAlive();
 
     /// <summary>Whether a process is just changing it; one that died on the way does not count.</summary>
     public static bool IsBeingChanged(Attachment attachment) => attachment.Change is not null && attachment.Creator.IsAlive();

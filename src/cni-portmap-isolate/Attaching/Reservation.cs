@@ -21,6 +21,8 @@ internal sealed class Reservation(
     private HostRecord? _note;
     private IReadOnlyList<UnreadableRecord> _unreadable = [];
     private int _examined;
+    private Attachment? _leaving;
+    private bool _waited;
 
     /// <summary>Whether no other attachment of this host that needs the same was ready, so that what they share may not be there.</summary>
     public bool IsFirst { get; private set; }
@@ -32,15 +34,15 @@ internal sealed class Reservation(
         for (var round = 0; round < Rounds; round++)
         {
             var obstacles = TryTake(request, container, out var attachment);
-            foreach (var dead in obstacles)
-            {
-                log.Information("reclaiming {Ports} of {Attachment}, which is gone", dead.Slice, dead.Key);
-                Detachment.Remove(session, dead);
-            }
+            Reclaim(obstacles);
 
             if (attachment is null)
             {
-                if (_unreadable.Count > 0)
+                if (_leaving is { } leaving)
+                {
+                    WaitFor(leaving);
+                }
+                else if (_unreadable.Count > 0)
                 {
                     RebuildUnreadable();
                 }
@@ -65,6 +67,20 @@ internal sealed class Reservation(
         }
 
         throw new CniException(CniErrorCode.TryAgainLater, "other attachments come and go too fast");
+    }
+
+    private void Reclaim(List<Attachment> dead)
+    {
+        foreach (var (attachment, fault) in new Reaper(session).Reap(dead))
+        {
+            if (fault is not null)
+            {
+                throw new CniException(
+                    CniErrorCode.RolledBack, $"{attachment.Key} is gone, and its ports {attachment.Slice} could not be reclaimed: {fault.Message}", inner: fault);
+            }
+
+            log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Slice, attachment.Key);
+        }
     }
 
     /// <summary>
@@ -109,7 +125,7 @@ internal sealed class Reservation(
         {
             if (space.FindHolder(claim) is { } holder)
             {
-                return Reclaim(store, holder.Key) ?? throw HostListeners.Taken(claim.ToString(), holder.ToString());
+                return Reclaim(store, holder.Key) ?? FindLeaving(store, holder.Key) ?? throw HostListeners.Taken(claim.ToString(), holder.ToString());
             }
         }
 
@@ -119,7 +135,7 @@ internal sealed class Reservation(
         if (SliceAllocator.Allocate(configuration.EphemeralPorts, size, space.Owned, unusable, store.Freed) is not { } slice
             || AttachmentSlot.Next(store.Attachments) is not { } slot)
         {
-            return FindDead(store) ?? throw Exhausted(space, size, unusable);
+            return FindDead(store) ?? FindLeaving(store) ?? throw Exhausted(space, size, unusable);
         }
 
         if (FindFlowElsewhere(store) is { } elsewhere)
@@ -132,7 +148,7 @@ internal sealed class Reservation(
         {
             if (FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost)) is not { } free)
             {
-                return FindDead(store) ?? throw FlowsExhausted();
+                return FindDead(store) ?? FindLeaving(store) ?? throw FlowsExhausted();
             }
 
             flow = free;
@@ -171,6 +187,22 @@ internal sealed class Reservation(
 
     private List<Attachment>? FindDead(StoreTransaction store) =>
         store.Attachments.Where(a => !session.Liveness.IsAliveAfterTeardown(a)).ToList() is { Count: > 0 } dead ? dead : null;
+
+    /// <summary>Nothing to clear away, but to wait for: another process is just taking down what has the ports. It may be many at once.</summary>
+    private List<Attachment>? FindLeaving(StoreTransaction store, AttachmentKey? holder = null)
+    {
+        _leaving = _waited
+            ? null
+            : store.Attachments.FirstOrDefault(a => a.State == AttachmentState.Deleting && (holder is null || a.Key == holder) && session.Liveness.IsBusy(a));
+        return _leaving is null ? null : [];
+    }
+
+    private void WaitFor(Attachment leaving)
+    {
+        // One that does not come to its end keeps its ports, and is then named as their owner.
+        _waited = !SpinWait.SpinUntil(() => !leaving.Equals(session.Store.Find(leaving.Key)) || !leaving.Creator.IsAlive(), session.LockTimeout);
+        _leaving = null;
+    }
 
     /// <summary>A container whose queue on the master hangs at another place than this configuration names, or null.</summary>
     private Attachment? FindFlowElsewhere(StoreTransaction store) =>

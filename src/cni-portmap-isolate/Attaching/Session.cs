@@ -10,15 +10,19 @@ namespace CniIsolator.Plugin.Attaching;
 /// <summary>What one command works with: the host's namespace, the store, and who we are.</summary>
 internal sealed class Session : IDisposable
 {
-    public static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(20);
-
-    public Session(string stateDir)
+    /// <param name="stateDir">The store's directory.</param>
+    /// <param name="lockTimeout">How long to wait for other processes; null for the 20 s that every command of the program waits.</param>
+    public Session(string stateDir, TimeSpan? lockTimeout = null)
     {
+        LockTimeout = lockTimeout ?? TimeSpan.FromSeconds(20);
         Store = new AttachmentStore(stateDir);
         Namespace = NetworkNamespace.OpenCurrent();
         Host = NetlinkConnection.Open();
         Liveness = new Liveness(Host, BootId, Namespace.Identity.ToString());
     }
+
+    /// <summary>How long to wait for another process that holds a lock, or that changes the same attachment.</summary>
+    public TimeSpan LockTimeout { get; }
 
     public AttachmentStore Store { get; }
 
@@ -40,9 +44,13 @@ internal sealed class Session : IDisposable
     /// <exception cref="CniException">The store is busy (11) or cannot be used (105).</exception>
     public StoreTransaction Begin() => Guard(() => Store.Begin(LockTimeout));
 
-    public FileLock HoldSharedState() =>
-        FileLock.TryAcquire(HostLockPath, LockTimeout, shared: true)
-        ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} is held by another process");
+    /// <summary>While it is held nobody takes the shared tables away, or sweeps them.</summary>
+    /// <exception cref="CniException">11: somebody held it exclusively for too long.</exception>
+    public FileLock HoldSharedState() => Hold(shared: true);
+
+    /// <summary>While it is held nobody puts entries into the shared tables.</summary>
+    /// <exception cref="CniException">11: somebody held it for too long.</exception>
+    public FileLock HoldSharedStateAlone() => Hold(shared: false);
 
     /// <summary>For the end of the store: nobody may be adding anything.</summary>
     public void RemoveHostLock() => File.Delete(HostLockPath);
@@ -94,6 +102,10 @@ internal sealed class Session : IDisposable
             }
         }
     }
+
+    private FileLock Hold(bool shared) =>
+        FileLock.TryAcquire(HostLockPath, LockTimeout, shared)
+        ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} {LockHolder.Describe(HostLockPath)}; gave up after {LockTimeout.TotalSeconds:0.###} s");
 
     private bool HasFlow(Attachment attachment) => attachment.Flow != 0 && IsOnThisHost(attachment);
 

@@ -38,10 +38,22 @@ internal static class UninstallCommand
 
         // Read before: with the last attachment it goes.
         List<string> shared = content.Host is { } note ? [.. Describe(session, note)] : [];
-        foreach (var attachment in content.Attachments)
+        var faults = new List<string>();
+        foreach (var (attachment, fault) in new Reaper(session).Reap(content.Attachments))
         {
-            Detachment.Remove(session, attachment);
-            Console.Out.WriteLine($"removed {attachment.Key} with ports {attachment.Slice} {string.Join(' ', attachment.Claims)}".TrimEnd());
+            if (fault is null)
+            {
+                Console.Out.WriteLine($"removed {attachment.Key} with ports {attachment.Slice} {string.Join(' ', attachment.Claims)}".TrimEnd());
+            }
+            else
+            {
+                faults.Add($"{attachment.Key}: {fault.Message}");
+            }
+        }
+
+        if (faults.Count > 0)
+        {
+            throw new CniException(CniErrorCode.Internal, "some attachments could not be removed", string.Join("; ", faults));
         }
 
         session.RemoveSharedStateIfUnused();

@@ -1,5 +1,6 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 using Serilog;
@@ -7,14 +8,15 @@ using Serilog;
 namespace CniIsolator.Plugin.Commands;
 
 /// <summary>
-/// GC: removes this network's attachments that the runtime does not list. One whose namespace still lives stays: two
-/// runtimes may share a network, and each lists only its own. Without a list nothing is known to be stale.
+/// GC: removes this network's attachments that the runtime does not list. One whose container still lives stays, unless the configuration has
+/// "gcForce": two runtimes may share a network, and each lists only its own. Without a list nothing is known to be stale.
 /// </summary>
 internal static class CollectGarbageCommand
 {
     public static void Run(CniRequest request, ILogger log)
     {
         var configuration = NetworkConfiguration.ForRemoval(request);
+        var force = GeneralKeys.ReadGcForce(request.Config.Top);
         var valid = request.Config.ReadValidAttachments();
         if (valid is null)
         {
@@ -23,35 +25,92 @@ internal static class CollectGarbageCommand
         }
 
         using var session = new Session(configuration.StateDir);
+        var content = session.Store.ReadAll();
+        var listed = valid.Select(a => new AttachmentKey(request.Config.Name, a.ContainerId, a.IfName)).ToHashSet();
+        var stale = content.Attachments.Where(a => a.Network == request.Config.Name && !listed.Contains(a.Key)).ToList();
         var faults = new List<string>();
-        foreach (var attachment in session.Store.ReadAll().Attachments.Where(a => a.Network == request.Config.Name))
+        foreach (var (attachment, fault) in new Reaper(session).Reap(stale.FindAll(a => MayGo(session, a, force, log))))
         {
-            if (valid.Contains(new CniAttachment(attachment.ContainerId, attachment.IfName)))
+            if (fault is null)
             {
-                continue;
+                log.Information("collected {Attachment}: {Slice} and {Ports}", attachment.Key, attachment.Slice, attachment.OwnedClaims);
             }
+            else
+            {
+                log.Error(fault, "{Attachment} could not be collected", attachment.Key);
+                faults.Add($"{attachment.Key}: {fault.Message}");
+            }
+        }
 
-            if (session.Liveness.IsNamespaceAlive(attachment)
-                || (attachment.State == AttachmentState.Creating && session.Liveness.IsAlive(attachment)))
-            {
-                log.Warning("{Attachment} is not listed as valid, but its namespace {Netns} lives; it stays", attachment.Key, attachment.Netns);
-                continue;
-            }
-
-            try
-            {
-                Detachment.Remove(session, attachment);
-                log.Information("collected {Attachment}", attachment.Key);
-            }
-            catch (IOException e)
-            {
-                faults.Add($"{attachment.Key}: {e.Message}");
-            }
+        foreach (var record in content.Unreadable.Where(u => !listed.Any(k => k.HostInterface == u.HostInterface)))
+        {
+            CollectUnreadable(session, request.Config.Name, record, force, log, faults);
         }
 
         if (faults.Count > 0)
         {
             throw new CniException(CniErrorCode.Internal, "some attachments could not be collected", string.Join("; ", faults));
+        }
+    }
+
+    private static bool MayGo(Session session, Attachment attachment, bool force, ILogger log)
+    {
+        // Not even by force: the other process would go on with what we take away.
+        if (session.Liveness.IsBusy(attachment))
+        {
+            log.Warning(
+                "{Attachment} is not listed as valid, but process {Process} is just {State} it; it stays",
+                attachment.Key,
+                attachment.CreatorPid,
+                attachment.Change is not null ? "changing" : attachment.State == AttachmentState.Creating ? "creating" : "deleting");
+            return false;
+        }
+
+        if (force || session.Liveness.IsGone(attachment))
+        {
+            return true;
+        }
+
+        log.Warning(
+            "{Attachment} is not listed as valid, but its container lives in {Netns}; it stays, as {Key} is not set",
+            attachment.Key,
+            attachment.Netns,
+            ConfigurationKeys.GcForce);
+        return false;
+    }
+
+    /// <summary>
+    /// A record that cannot be read does not say of which network it is; its interface's alias may. While the interface is there, so is a
+    /// container, for all that is known; without one, it is left for whoever looks at all networks at once.
+    /// </summary>
+    private static void CollectUnreadable(Session session, string network, UnreadableRecord record, bool force, ILogger log, List<string> faults)
+    {
+        if (Links.Find(session.Host, record.HostInterface) is not { } link)
+        {
+            log.Warning("{Path} is unreadable, and its interface is gone; \"gc\" on the command line removes it", record.Path);
+            return;
+        }
+
+        if (HostSide.ParseAlias(link.Alias) is not { } key || key.HostInterface != link.Name || key.Network != network)
+        {
+            return;
+        }
+
+        if (!force)
+        {
+            log.Warning("{Attachment} is not listed as valid, but {Path} is unreadable and its interface lives; it stays", key, record.Path);
+            return;
+        }
+
+        try
+        {
+            Detachment.RemoveWithoutRecord(session, key);
+            log.Information("collected {Attachment}, whose record was unreadable", key);
+        }
+        catch (Exception e) when (Reaper.IsFault(e))
+        {
+            log.Error(e, "{Attachment} could not be collected", key);
+            faults.Add($"{key}: {e.Message}");
         }
     }
 }

@@ -39,7 +39,7 @@ internal static class DeleteCommand
         while (true)
         {
             // A change takes milliseconds, and would put back filters that we have just removed.
-            if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } changing || !Liveness.IsBeingChanged(changing), Session.LockTimeout))
+            if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } changing || !Liveness.IsBeingChanged(changing), session.LockTimeout))
             {
                 throw new CniException(CniErrorCode.TryAgainLater, $"{key} is being changed by another process");
             }

@@ -18,6 +18,7 @@ internal static class ConfigurationKeys
     public const string StateDir = "stateDir";
     public const string LogFile = "logFile";
     public const string LogLevel = "logLevel";
+    public const string GcForce = "gcForce";
 
     public const string PortsArgument = "PORTS";
     public const string EphemeralPortsArgument = "EPHEMERAL_PORTS";

@@ -49,6 +49,9 @@ internal static class GeneralKeys
         };
     }
 
+    /// <summary>Whether GC also takes down what lives and is not listed.</summary>
+    public static bool ReadGcForce(ConfigValue config) => config.Member(ConfigurationKeys.GcForce).AsBoolean() ?? false;
+
     public static HostLoopback ReadHostLoopback(ConfigValue config)
     {
         var value = config.Member(ConfigurationKeys.HostLoopback);

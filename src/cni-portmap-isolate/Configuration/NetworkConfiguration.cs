@@ -59,6 +59,9 @@ public sealed record NetworkConfiguration
 
     public LogLevel LogLevel { get; init; }
 
+    /// <summary>Whether GC also takes down attachments that are not listed and whose container lives.</summary>
+    public bool GcForce { get; init; }
+
     /// <summary>The container's CPUs, 0 to 65536, fractions included; null if nobody says.</summary>
     public decimal? Cpus { get; init; }
 
@@ -108,6 +111,7 @@ public sealed record NetworkConfiguration
             StateDir = GeneralKeys.ReadStateDir(top),
             LogFile = GeneralKeys.ReadLogFile(top),
             LogLevel = GeneralKeys.ReadLogLevel(top),
+            GcForce = GeneralKeys.ReadGcForce(top),
             Cpus = GeneralKeys.ReadCpus(config, args),
             Cgroup = CgroupSetting.Read(config.RuntimeConfig),
             Claims = requests.Claims,

@@ -127,6 +127,40 @@ public class LinkGoldenTests
             00 00 0000 07000000 00000000 00000000 // ifinfomsg
             """);
 
+    // ip link set dev d0 group 1886218017
+    [Fact]
+    public void Put_link_into_a_group() => Check(
+        batch => Links.SetGroup(batch, 7, 0x706d6721, "group"),
+        captured: """
+            28000000 1000 0500 00b2016b 00000000 // RTM_NEWLINK REQUEST|ACK
+            00 00 0000 07000000 00000000 00000000 // ifinfomsg
+            0800 1b00 21676d70 // IFLA_GROUP
+            """,
+        own: """
+            28000000 1300 0500 01000000 00000000 // RTM_SETLINK REQUEST|ACK
+            00 00 0000 07000000 00000000 00000000 // ifinfomsg
+            0800 1b00 21676d70 // IFLA_GROUP
+            """,
+        new Difference(
+            "message 16",
+            "message 19",
+            "ip changes links by RTM_NEWLINK without NLM_F_CREATE; the kernel changes an existing link by the same do_setlink()."));
+
+    // ip link del group 1886218017
+    [Fact]
+    public void Delete_group() => Check(
+        batch => Links.DeleteGroup(batch, 0x706d6721, "delete group"),
+        captured: """
+            28000000 1100 0500 00b2016b 00000000 // RTM_DELLINK REQUEST|ACK
+            00 00 0000 00000000 00000000 00000000 // ifinfomsg
+            0800 1b00 21676d70 // IFLA_GROUP
+            """,
+        own: """
+            28000000 1100 0500 01000000 00000000 // RTM_DELLINK REQUEST|ACK
+            00 00 0000 00000000 00000000 00000000 // ifinfomsg
+            0800 1b00 21676d70 // IFLA_GROUP
+            """);
+
     // ip addr add 10.77.0.2/24 broadcast + dev d0
     [Fact]
     public void Add_address() => Check(

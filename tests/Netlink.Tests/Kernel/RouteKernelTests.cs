@@ -59,6 +59,34 @@ public sealed class RouteKernelTests : IDisposable
     }
 
     [Fact]
+    public void A_group_goes_at_once_and_takes_nothing_else()
+    {
+        const uint Group = 0x706d6721;
+        using var pod = Create();
+        for (var index = 4097; index < 4102; index++)
+        {
+            var near = new VethEnd($"{Near}{index}", index);
+            Execute(_connection, b => Links.CreateVeth(b, near, new VethEnd($"e{index}", index), pod.Opened.Descriptor, Mac, 1500));
+        }
+
+        Execute(_connection, b =>
+        {
+            for (var index = 4097; index < 4101; index++)
+            {
+                Links.SetGroup(b, index, Group, "mark");
+            }
+
+            Links.SetGroup(b, 99, Group, "mark one that is not there");
+        });
+        Assert.Equal(Group, Links.Find(_connection, 4100)?.Group);
+        Assert.Equal(0u, Links.Find(_connection, 4101)?.Group);
+        Execute(_connection, b => Links.DeleteGroup(b, Group, "delete"));
+        Assert.Equal([1, 4101], Links.List(_connection).Select(l => l.Index).Order());
+        Execute(_connection, b => Links.DeleteGroup(b, Group, "delete again"));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Execute(_connection, b => Links.DeleteGroup(b, 0, "delete all")));
+    }
+
+    [Fact]
     public void Existing_index_and_absent_device_are_reported()
     {
         _host.AddPair(_connection);

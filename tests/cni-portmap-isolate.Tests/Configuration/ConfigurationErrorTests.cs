@@ -72,6 +72,8 @@ public sealed class ConfigurationErrorTests
     [InlineData("logFile", "[]")]
     [InlineData("logLevel", "\"verbose\"")]
     [InlineData("logLevel", "3")]
+    [InlineData("gcForce", "\"true\"")]
+    [InlineData("gcForce", "1")]
     [InlineData("ipam", "\"host-local\"")]
     [InlineData("portMappings", "{}")]
     [InlineData("runtimeConfig", "[]")]

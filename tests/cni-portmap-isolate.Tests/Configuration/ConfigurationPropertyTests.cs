@@ -12,7 +12,7 @@ public sealed class ConfigurationPropertyTests
         "master", "ports", "ephemeralPorts", "ephemeralPortsPerContainer", "egressRateLimitPerContainer", "egressRatePerCpu",
         "minimumEgressRateLimit", "maximumEgressRateLimit", "egressCeilLimit", "egressBurst", "ingressRateLimitPerContainer",
         "ingressRatePerCpu", "linkSpeed", "egressUniqueFlowPerContainer", "egressFlowClassifierParent", "hostLoopback",
-        "portMappings", "dns", "stateDir", "logFile", "logLevel", "ipam", "runtimeConfig", "args",
+        "portMappings", "dns", "stateDir", "logFile", "logLevel", "gcForce", "ipam", "runtimeConfig", "args",
     ];
 
     private static readonly string[] Values =

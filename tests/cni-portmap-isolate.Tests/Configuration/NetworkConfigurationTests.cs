@@ -58,7 +58,7 @@ public sealed class NetworkConfigurationTests
             "master", "ports", "ephemeralPortsPerContainer", "egressRateLimitPerContainer", "egressRatePerCpu",
             "minimumEgressRateLimit", "maximumEgressRateLimit", "egressCeilLimit", "egressBurst", "linkSpeed",
             "egressUniqueFlowPerContainer", "egressFlowClassifierParent", "hostLoopback", "portMappings", "dns", "stateDir",
-            "logFile", "logLevel", "ipam", "runtimeConfig", "args",
+            "logFile", "logLevel", "gcForce", "ipam", "runtimeConfig", "args",
         ];
         var configuration = Given.Configuration(string.Join(',', keys.Select(key => $"\"{key}\":null")));
         Assert.Equal((1024, "/run/cni-portmap-isolate"), (configuration.EphemeralPortsPerContainer, configuration.StateDir));
@@ -73,7 +73,7 @@ public sealed class NetworkConfigurationTests
              "maximumEgressRateLimit":"1GB","egressCeilLimit":"50MB","egressBurst":"1 mb","IngressRatePerCpu":"AUTO",
              "minimumIngressRateLimit":0,"maximumIngressRateLimit":"2TB","ingressCeilLimit":5,"ingressBurst":"6B",
              "linkSpeed":1.25e+09,"egressUniqueFlowPerContainer":true,"egressFlowClassifierParent":"1:a","hostLoopback":"deny",
-             "dns":{"nameservers":["10.0.0.1"]},"stateDir":"/run/x","logFile":"/var/log/x","logLevel":"warning",
+             "dns":{"nameservers":["10.0.0.1"]},"stateDir":"/run/x","logFile":"/var/log/x","logLevel":"warning","GCForce":true,
              "ipam":{"type":""},"capabilities":{"portMappings":true},"unknown":{"a":[1]}}
             """;
         var configuration = NetworkConfiguration.From(CniConfig.Parse(Encoding.UTF8.GetBytes(json)), CniArgs.Empty);
@@ -88,6 +88,7 @@ public sealed class NetworkConfigurationTests
             new RateSettings { PerCpuAuto = true, Minimum = 0, Maximum = 2UL << 40, Ceil = 5, Burst = 6 }, configuration.Ingress);
         Assert.Equal(1250000000UL, configuration.LinkSpeed);
         Assert.True(configuration.UniqueFlow);
+        Assert.True(configuration.GcForce);
         Assert.Equal("1:a", configuration.FlowClassifierParent.ToString());
         Assert.Equal(0x1000aU, configuration.FlowClassifierParent.Handle);
         Assert.Equal(HostLoopback.Deny, configuration.HostLoopback);

@@ -1,0 +1,76 @@
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Protocol;
+using CniIsolator.Netlink.Route;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>
+/// Removes host ends of veths. The kernel waits some 16 ms for its grace periods with each removal, and as long for a whole group of links.
+/// </summary>
+internal static class LinkRemoval
+{
+    /// <summary>The group of links that are about to be removed. It is far from the small numbers that people choose.</summary>
+    public const uint DoomedGroup = 0x706d_6721;
+
+    // Up to here the messages that make a group, and look at it, are not worth it.
+    private const int Few = 3;
+
+    /// <summary>Removes links; one that has gone meanwhile is passed over.</summary>
+    /// <param name="host">A connection into their namespace.</param>
+    /// <param name="doomed">As they were just found: nobody may be using them any more.</param>
+    /// <returns>Why links are still there, by index.</returns>
+    /// <exception cref="NetlinkException">Links cannot be listed.</exception>
+    public static Dictionary<int, IOException> Remove(NetlinkConnection host, IReadOnlyList<Link> doomed)
+    {
+        var left = doomed.Count > Few && TryRemoveTogether(host, doomed) ? StillThere(host, doomed) : doomed;
+        var faults = new Dictionary<int, IOException>();
+        foreach (var link in left)
+        {
+            try
+            {
+                HostSide.RemoveLink(host, link.Name);
+            }
+            catch (IOException e)
+            {
+                faults[link.Index] = e;
+            }
+        }
+
+        return faults;
+    }
+
+    /// <summary>
+    /// Marks them, and removes whatever is marked. A link that was marked before - by a process that was killed, or by one that does the same
+    /// just now - may be somebody's by now, as a record can be rebuilt: then each goes by itself, and the other one stays.
+    /// </summary>
+    private static bool TryRemoveTogether(NetlinkConnection host, IReadOnlyList<Link> doomed)
+    {
+        var marks = new NetlinkBatch();
+        foreach (var link in doomed)
+        {
+            Links.SetGroup(marks, link.Index, DoomedGroup, $"mark {link.Name} for removal");
+        }
+
+        if (host.Execute(marks).Count > 0)
+        {
+            return false;
+        }
+
+        // After the marking, as nobody else marks a link that is not doomed.
+        var ours = doomed.Select(l => (l.Index, l.Name)).ToHashSet();
+        if (Links.List(host).Exists(l => l.Group == DoomedGroup && !ours.Contains((l.Index, l.Name))))
+        {
+            return false;
+        }
+
+        var removal = new NetlinkBatch(256);
+        Links.DeleteGroup(removal, DoomedGroup, $"remove {doomed.Count} interfaces");
+        return host.Execute(removal).Count == 0;
+    }
+
+    private static List<Link> StillThere(NetlinkConnection host, IReadOnlyList<Link> doomed)
+    {
+        var present = Links.List(host).Select(l => (l.Index, l.Name)).ToHashSet();
+        return [.. doomed.Where(l => present.Contains((l.Index, l.Name)))];
+    }
+}

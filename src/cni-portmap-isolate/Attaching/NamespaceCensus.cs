@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
+
+namespace CniIsolator.Plugin.Attaching;
+
+/// <summary>
+/// Which network namespaces are in use, as far as this process sees: those that processes are in, and those that are mounted somewhere. It must see
+/// the host's processes: run with a process namespace of its own it would find containers empty.
+/// </summary>
+internal static partial class NamespaceCensus
+{
+    /// <summary>The namespaces that processes are in.</summary>
+    public static HashSet<NamespaceIdentity> ReadInhabited()
+    {
+        HashSet<NamespaceIdentity> found = [];
+        foreach (var path in ProcessPaths())
+        {
+            if (NetworkNamespace.Glance(path) is { } identity)
+            {
+                found.Add(identity);
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>The far ends of veths that are in a namespace in use: the near end's index with the far end's.</summary>
+    /// <param name="own">The namespace of the near ends.</param>
+    public static HashSet<(int Near, int Far)> ReadFarEnds(NamespaceIdentity own)
+    {
+        HashSet<(int Near, int Far)> ends = [];
+        HashSet<NamespaceIdentity> seen = [own];
+        foreach (var path in ProcessPaths().Concat(MountedPaths()))
+        {
+            if (NetworkNamespace.Glance(path) is not { } identity || !seen.Add(identity))
+            {
+                continue;
+            }
+
+            try
+            {
+                using var entered = NetworkNamespace.Open(path);
+                ends.UnionWith(entered.Run(() =>
+                {
+                    using var connection = NetlinkConnection.Open();
+                    return Links.List(connection).Where(l => l.Kind == "veth").Select(l => (l.PeerIndex, l.Index)).ToList();
+                }));
+            }
+            catch (IOException)
+            {
+                // It has just ended. Another process of it, or another mount, may still lead there.
+                seen.Remove(identity);
+            }
+        }
+
+        return ends;
+    }
+
+    private static IEnumerable<string> ProcessPaths() => Directory.EnumerateDirectories("/proc")
+        .Where(path => int.TryParse(Path.GetFileName(path), NumberStyles.None, CultureInfo.InvariantCulture, out _))
+        .Select(path => path + "/ns/net");
+
+    /// <summary>Where namespaces are mounted, which is how they are kept without a process.</summary>
+    private static IEnumerable<string> MountedPaths() => File.ReadLines("/proc/self/mountinfo")
+        .Select(line => line.Split(' '))
+        .Where(fields => fields.Length > 4 && fields[3].StartsWith("net:[", StringComparison.Ordinal))
+        .Select(fields => Escaped().Replace(fields[4], match => ((char)Convert.ToInt32(match.Value[1..], 8)).ToString()));
+
+    // Blanks and the like in a path are written as three octal digits.
+    [GeneratedRegex(@"\\[0-7]{3}")]
+    private static partial Regex Escaped();
+}

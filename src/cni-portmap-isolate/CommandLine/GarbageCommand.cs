@@ -1,0 +1,66 @@
+using System.CommandLine;
+using CniIsolator.Ipam;
+using CniIsolator.Plugin.Attaching;
+
+namespace CniIsolator.Plugin.CommandLine;
+
+/// <summary>"gc": gives back what containers held that are gone, of all networks, and says what that was.</summary>
+internal static class GarbageCommand
+{
+    public static Command Build(Option<string> stateDir, Func<Func<int>, int> run)
+    {
+        var dryRun = new Option<bool>("--dry-run") { Description = "Say what would be reaped, and change nothing" };
+        var collect = new Command("gc", "Reap attachments whose container is gone, and what no record knows; exit code 1 if something could not be removed") { dryRun, stateDir };
+        collect.SetAction(result => run(() => Run(result.GetValue(stateDir)!, result.GetValue(dryRun))));
+        return collect;
+    }
+
+    private static int Run(string stateDir, bool dryRun)
+    {
+        if (!Directory.Exists(stateDir))
+        {
+            Console.Out.WriteLine($"nothing to reap: there is no {stateDir}");
+            return 0;
+        }
+
+        var faults = 0;
+        using var session = new Session(stateDir);
+        var gone = session.Store.ReadAll().Attachments.Where(session.Liveness.IsGone).ToList();
+        if (dryRun)
+        {
+            gone.ForEach(a => Console.Out.WriteLine($"would reap {Describe(a)}"));
+        }
+        else
+        {
+            foreach (var (attachment, fault) in new Reaper(session).Reap(gone))
+            {
+                if (fault is null)
+                {
+                    Console.Out.WriteLine($"reaped {Describe(attachment)}");
+                }
+                else
+                {
+                    Complain($"{attachment.Key} could not be reaped: {fault.Message}");
+                }
+            }
+        }
+
+        new Strays(session, dryRun, line => Console.Out.WriteLine($"{(dryRun ? "would remove" : "removed")} {line}"), Complain).Sweep();
+        if (!dryRun)
+        {
+            // Strays may have been the last that used it.
+            session.RemoveSharedStateIfUnused();
+        }
+
+        return faults == 0 ? 0 : 1;
+
+        void Complain(string line)
+        {
+            faults++;
+            Console.Error.WriteLine($"cni-portmap-isolate: {line}");
+        }
+    }
+
+    private static string Describe(Attachment attachment) =>
+        $"{attachment.Key} with ports {attachment.Slice} {string.Join(' ', attachment.OwnedClaims)}".TrimEnd();
+}
