@@ -34,7 +34,7 @@ public sealed class ReapTests : IDisposable
         KernelState before = Bed.Settled(_bed.Host);
         string[] dry = Lines(Gc("--dry-run"));
         Assert.Equal(2, dry.Length);
-        Assert.Contains($"would reap testnet/dead/eth0 with ports {slice.Begin}-{slice.End} 31005/tcp 31005/udp", dry);
+        Assert.Contains($"would reap testnet/dead/eth0 with ports {slice.Begin}-{slice.End} tcp/31005 udp/31005", dry);
         Assert.Equal(3, _bed.Records.Length);
         Bed.Unchanged(before, _bed.Host);
 
@@ -169,7 +169,7 @@ public sealed class ReapTests : IDisposable
         _bed.EditRecord("c1", record => record["bootId"] = "00000000-0000-4000-8000-000000000000");
         _bed.EditRecord("c2", record => record["hostNetns"] = "4:1");
         _bed.EditRecord("c3", record => record["hostNetns"] = "4:1");
-        Assert.Equal(2 + 1, Lines(Gc()).Length); // The third line: the filters of c2, which that host has not.
+        Assert.Equal(2, Lines(Gc()).Length);
         Assert.Equal("c3", Assert.Single(Ids()));
         _bed.Plugin.Del(third, "c3").Require();
     }
@@ -188,7 +188,10 @@ public sealed class ReapTests : IDisposable
         Bed.Fails(collected, 999, "testnet/c2/eth0", "nowhere");
         Assert.Equal("c2", Assert.Single(Ids()));
         CommandResult reaped = Gc();
-        Assert.Equal((1, ""), (reaped.ExitCode, reaped.Output));
+        Assert.Equal(1, reaped.ExitCode);
+
+        // Its filters cannot be computed, but are seen to lead nowhere.
+        Assert.DoesNotContain("reaped", reaped.Output, StringComparison.Ordinal);
         Bed.Says(reaped.Error, "testnet/c2/eth0", "nowhere");
     }
 

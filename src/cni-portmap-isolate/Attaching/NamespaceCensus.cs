@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
+using System.Text;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
@@ -10,7 +10,7 @@ namespace CniIsolator.Plugin.Attaching;
 /// Which network namespaces are in use, as far as this process sees: those that processes are in, and those that are mounted somewhere. It must see
 /// the host's processes: run with a process namespace of its own it would find containers empty.
 /// </summary>
-internal static partial class NamespaceCensus
+internal static class NamespaceCensus
 {
     /// <summary>The namespaces that processes are in.</summary>
     public static HashSet<NamespaceIdentity> ReadInhabited()
@@ -67,9 +67,25 @@ internal static partial class NamespaceCensus
     private static IEnumerable<string> MountedPaths() => File.ReadLines("/proc/self/mountinfo")
         .Select(line => line.Split(' '))
         .Where(fields => fields.Length > 4 && fields[3].StartsWith("net:[", StringComparison.Ordinal))
-        .Select(fields => Escaped().Replace(fields[4], match => ((char)Convert.ToInt32(match.Value[1..], 8)).ToString()));
+        .Select(fields => Unescape(fields[4]));
 
-    // Blanks and the like in a path are written as three octal digits.
-    [GeneratedRegex(@"\\[0-7]{3}")]
-    private static partial Regex Escaped();
+    /// <summary>Blanks, tabs, line ends and backslashes of a path stand in mountinfo as three octal digits behind a backslash.</summary>
+    internal static string Unescape(string path)
+    {
+        var plain = new StringBuilder(path.Length);
+        for (var i = 0; i < path.Length; i++)
+        {
+            if (path[i] == '\\' && i + 3 < path.Length)
+            {
+                plain.Append((char)Convert.ToInt32(path.Substring(i + 1, 3), 8));
+                i += 3;
+            }
+            else
+            {
+                plain.Append(path[i]);
+            }
+        }
+
+        return plain.ToString();
+    }
 }

@@ -1,6 +1,5 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
