@@ -175,7 +175,7 @@ public sealed partial class StressTests(ITestOutputHelper output)
     [GeneratedRegex(@"\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d [A-Z]{3} \[")]
     private static partial Regex Stamp();
 
-    [GeneratedRegex(@"^(\w+\.)+\w*Exception\b.*: |^ *---> |^   (at |---)")]
+    [GeneratedRegex(@"^(\w+\.)+\w*Exception\b.*: |^ *---> |^ *(at |--- )")]
     private static partial Regex Cause();
 
     [GeneratedRegex(@"\] (ADD|DEL|CHECK|GC) network=\S+ container=\S* ifname=\S* netns=\S* took \d+\.\d ms: (ok|failed with code \d+: .+)$")]
