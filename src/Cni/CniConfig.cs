@@ -93,7 +93,7 @@ public sealed class CniConfig
         return CniNames.IsIdentifier(config.Name)
             ? config
             : throw new CniException(
-                CniErrorCode.InvalidNetworkConfig, "invalid characters found in network name", config.Name);
+                CniErrorCode.InvalidNetworkConfig, "invalid characters found in network name", ConfigValue.Shorten(config.Name));
     }
 
     /// <summary>The "cniVersion" as written, "" if it is absent.</summary>
@@ -159,7 +159,7 @@ public sealed class CniConfig
         {
             if (!seen.Add(member.Name))
             {
-                throw Unreadable($"key \"{member.Name}\" is there twice");
+                throw Unreadable($"key \"{ConfigValue.Shorten(member.Name)}\" is there twice");
             }
         }
     }
