@@ -24,7 +24,8 @@ public sealed class CniConfig
             throw Unreadable($"name: {name.Shown} is not a string");
         }
 
-        Name = name.AsString() ?? "";
+        // Whatever is wrong with a name is code 7, of which a NUL is no exception.
+        Name = name.AsAnyString() ?? "";
     }
 
     /// <summary>The whole object, undefined if standard input was the word null.</summary>

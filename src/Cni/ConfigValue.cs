@@ -89,10 +89,15 @@ public readonly record struct ConfigValue(
     /// <exception cref="CniException">
     /// The value is present but no string, or has a NUL, which the kernel would take for the end of a name, and .NET for nothing behind a number.
     /// </exception>
-    public string? AsString() => !IsPresent ? null
-        : Element.ValueKind != JsonValueKind.String ? throw Invalid("is not a string")
-        : Element.GetString()! is var text && text.Contains('\0', StringComparison.Ordinal) ? throw Invalid("has a NUL character")
+    public string? AsString() => AsAnyString() is not { } text ? null
+        : text.Contains('\0', StringComparison.Ordinal) ? throw Invalid("has a NUL character")
         : text;
+
+    /// <summary>The string, whatever is in it, or null if the value is absent.</summary>
+    /// <exception cref="CniException">The value is present but no string.</exception>
+    internal string? AsAnyString() => !IsPresent ? null
+        : Element.ValueKind == JsonValueKind.String ? Element.GetString()
+        : throw Invalid("is not a string");
 
     /// <exception cref="CniException">The value is present but neither true nor false.</exception>
     public bool? AsBoolean() => !IsPresent ? null

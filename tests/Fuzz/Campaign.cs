@@ -42,27 +42,19 @@ public sealed class Campaign(int seed, IReadOnlyList<Target> targets)
     /// <param name="end">Cancelled when time is up.</param>
     public void Run(long inputs, CancellationToken end = default)
     {
-        foreach (var target in targets)
-        {
-            var number = -1L;
-            foreach (var extreme in target.Extremes)
-            {
-                TryOne(target, number--, extreme, new Random(seed));
-            }
-        }
-
         var next = -1L;
-        var workers = Enumerable.Range(0, Environment.ProcessorCount).Select(_ => Task.Factory.StartNew(
-            () =>
+        List<Task> workers = [OnOwnThread(TryExtremes)];
+        for (var i = 0; i < Environment.ProcessorCount; i++)
+        {
+            workers.Add(OnOwnThread(() =>
             {
                 while (!end.IsCancellationRequested && _findings.Count < MostFindings && Interlocked.Increment(ref next) is var number && number < inputs)
                 {
-                    TryNumber(number);
+                    TryThis(number);
                 }
-            },
-            CancellationToken.None,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default)).ToArray();
+            }));
+        }
+
         var all = Task.WhenAll(workers);
         for (var before = -1L; !all.Wait(StuckAfter, CancellationToken.None); before = Tried)
         {
@@ -74,7 +66,25 @@ public sealed class Campaign(int seed, IReadOnlyList<Target> targets)
     }
 
     /// <summary>Tries the input with this number.</summary>
-    public void TryNumber(long number)
+    public void TryNumber(long number) => OnOwnThread(() => TryThis(number)).Wait();
+
+    // A target may take its thread into other namespaces, so it must be one that ends.
+    private static Task OnOwnThread(Action action) =>
+        Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private void TryExtremes()
+    {
+        foreach (var target in targets)
+        {
+            var number = -1L;
+            foreach (var extreme in target.Extremes)
+            {
+                TryOne(target, number--, extreme, new Random(seed));
+            }
+        }
+    }
+
+    private void TryThis(long number)
     {
         var random = new Random(HashCode(seed, number));
         var target = Choose(random);

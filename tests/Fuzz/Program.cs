@@ -6,14 +6,14 @@ using CniIsolator.Testbed;
 var seed = new Option<int>("--seed") { Description = "Makes the same inputs again", DefaultValueFactory = _ => Random.Shared.Next() };
 var minutes = new Option<double>("--minutes") { Description = "How long", DefaultValueFactory = _ => 10 };
 var inputs = new Option<long>("--inputs") { Description = "At most so many inputs", DefaultValueFactory = _ => long.MaxValue };
-var only = new Option<string[]>("--target") { Description = $"One of {string.Join(", ", Targets.All.Select(t => t.Name))}; may be repeated" };
+var only = new Option<string[]>("--target") { Description = $"One of {string.Join(", ", Targets.All.Select(t => t.Name))}; may be repeated; all but the last if not given" };
 var number = new Option<long?>("--number") { Description = "Only the input with this number of the seed" };
 var file = new Option<FileInfo?>("--file") { Description = "Only this input, with --target" };
 var command = new RootCommand("Feeds mutated input to everything of the plugin that reads any.") { seed, minutes, inputs, only, number, file };
 command.SetAction(result =>
 {
     var names = result.GetValue(only) ?? [];
-    List<Target> targets = [.. Targets.All.Where(t => names.Length == 0 || names.Contains(t.Name))];
+    List<Target> targets = [.. names.Length == 0 ? Targets.Readers : Targets.All.Where(t => names.Contains(t.Name))];
     if (targets.Count == 0 || names.Any(n => !targets.Exists(t => t.Name == n)))
     {
         Console.Error.WriteLine($"--target: no such target; there are {string.Join(", ", Targets.All.Select(t => t.Name))}");
