@@ -7,7 +7,7 @@ SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -pri
 export DOTNET_NOLOGO := 1
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
-.PHONY: build deps deps-test deps-extra deps-demo test demo bench clean
+.PHONY: build deps deps-test deps-extra deps-demo test demo bench fuzz clean
 
 build: $(BINARIES)
 
@@ -19,7 +19,7 @@ deps:
 
 # Not all of Debian's prometheus, which starts a server where systemd runs.
 deps-test:
-	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver
+	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time
 
 # Not all of Debian's prometheus-node-exporter, for the same reason.
 deps-extra:
@@ -37,6 +37,10 @@ demo: deps deps-extra deps-demo build
 
 bench: deps deps-extra build
 	dotnet run --project tests/Bench -c Release
+
+# Ten minutes of inputs that were never tried before; FUZZ="--minutes 600", "--target program", "--seed 1 --number 5", --help.
+fuzz: deps deps-test build
+	dotnet run --project tests/Fuzz -c Release -- $(FUZZ)
 
 clean:
 	rm -rf artifacts

@@ -24,7 +24,8 @@ public sealed class CniConfig
             throw Unreadable($"name: {name.Shown} is not a string");
         }
 
-        Name = name.AsString() ?? "";
+        // Whatever is wrong with a name is code 7, of which a NUL is no exception.
+        Name = name.AsAnyString() ?? "";
     }
 
     /// <summary>The whole object, undefined if standard input was the word null.</summary>
@@ -93,7 +94,7 @@ public sealed class CniConfig
         return CniNames.IsIdentifier(config.Name)
             ? config
             : throw new CniException(
-                CniErrorCode.InvalidNetworkConfig, "invalid characters found in network name", config.Name);
+                CniErrorCode.InvalidNetworkConfig, "invalid characters found in network name", ConfigValue.Shorten(config.Name));
     }
 
     /// <summary>The "cniVersion" as written, "" if it is absent.</summary>
@@ -159,7 +160,7 @@ public sealed class CniConfig
         {
             if (!seen.Add(member.Name))
             {
-                throw Unreadable($"key \"{member.Name}\" is there twice");
+                throw Unreadable($"key \"{ConfigValue.Shorten(member.Name)}\" is there twice");
             }
         }
     }

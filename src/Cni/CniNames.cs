@@ -17,7 +17,7 @@ public static partial class CniNames
     {
         if (!IsIdentifier(id))
         {
-            throw new CniException(CniErrorCode.InvalidEnvironment, "invalid characters in containerID", id);
+            throw new CniException(CniErrorCode.InvalidEnvironment, "invalid characters in containerID", ConfigValue.Shorten(id));
         }
     }
 

@@ -28,10 +28,12 @@ public readonly record struct ConfigValue(
                 return "null";
             }
 
-            var raw = Element.GetRawText();
-            return raw.Length <= ShownCharacters ? raw : raw[..ShownCharacters] + "...";
+            return Shorten(Element.GetRawText());
         }
     }
+
+    /// <summary>A text from outside as a message has it: a runtime logs every error, and need not log a megabyte.</summary>
+    public static string Shorten(string text) => text.Length <= ShownCharacters ? text : text[..ShownCharacters] + "...";
 
     /// <summary>A member of an object; absent if there is none, the last one if it is repeated.</summary>
     /// <exception cref="CniException">The value is present but no object.</exception>
@@ -84,8 +86,16 @@ public readonly record struct ConfigValue(
     }
 
     /// <summary>The string, or null if the value is absent.</summary>
+    /// <exception cref="CniException">
+    /// The value is present but no string, or has a NUL, which the kernel would take for the end of a name, and .NET for nothing behind a number.
+    /// </exception>
+    public string? AsString() => AsAnyString() is not { } text ? null
+        : text.Contains('\0', StringComparison.Ordinal) ? throw Invalid("has a NUL character")
+        : text;
+
+    /// <summary>The string, whatever is in it, or null if the value is absent.</summary>
     /// <exception cref="CniException">The value is present but no string.</exception>
-    public string? AsString() => !IsPresent ? null
+    internal string? AsAnyString() => !IsPresent ? null
         : Element.ValueKind == JsonValueKind.String ? Element.GetString()
         : throw Invalid("is not a string");
 
@@ -126,7 +136,7 @@ public readonly record struct ConfigValue(
         var (text, style) = Element.ValueKind switch
         {
             JsonValueKind.Number => (Element.GetRawText(), NumberStyles.Float),
-            JsonValueKind.String => (Element.GetString()!, NumberStyles.AllowLeadingSign),
+            JsonValueKind.String => (AsString()!, NumberStyles.AllowLeadingSign),
             _ => ("", NumberStyles.None),
         };
         if (decimal.TryParse(text, style, CultureInfo.InvariantCulture, out number))

@@ -20,5 +20,5 @@ public sealed class RuntimeConfig(ConfigValue value)
 
     /// <summary>The container's cgroup in the runtime's notation, null if the runtime sends none.</summary>
     /// <exception cref="CniException"><see cref="CniErrorCode.InvalidNetworkConfig"/>.</exception>
-    public string? ReadCgroupPath() => Member("cgroupPath").AsString() is { Length: > 0 } path ? path : null;
+    public string? ReadCgroupPath() => Member("cgroupPath").AsAnyString() is { Length: > 0 } path ? path : null;
 }

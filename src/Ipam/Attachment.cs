@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Serialization;
 
 namespace CniIsolator.Ipam;
@@ -219,6 +221,21 @@ public sealed record Attachment
             return $"prefixLength {PrefixLength} is outside 0-32";
         }
 
+        if (IfIndex < 0 || ContainerIfIndex < 0 || MasterIfIndex <= 0)
+        {
+            return $"an index of {HostInterface}, {IfName} or {Master} is negative: {IfIndex}, {ContainerIfIndex}, {MasterIfIndex}";
+        }
+
+        if (!IsMac(Mac))
+        {
+            return $"mac \"{Mac}\" is not an Ethernet address";
+        }
+
+        if (!IsIPv4(Address) || (Gateway is not null && !IsIPv4(Gateway)))
+        {
+            return $"address \"{Address}\" or gateway \"{Gateway}\" is not an IPv4 address";
+        }
+
         if (Flow is not 0 and (< FlowNumber.First or > FlowNumber.Last))
         {
             return $"flow {Flow} is outside {FlowNumber.First}-{FlowNumber.Last}";
@@ -247,4 +264,10 @@ public sealed record Attachment
         // Not even RespectNullableAnnotations looks into a map.
         return Args.FirstOrDefault(arg => arg.Value is null).Key is { } name ? $"args has no value for {name}" : null;
     }
+
+    private static bool IsMac(string text) =>
+        text.Length == 17 && Enumerable.Range(0, text.Length).All(i => i % 3 == 2 ? text[i] == ':' : char.IsAsciiHexDigit(text[i]));
+
+    // The round trip refuses "1" and "127.1", which are addresses to .NET.
+    private static bool IsIPv4(string text) => IPAddress.TryParse(text, out var address) && address.AddressFamily == AddressFamily.InterNetwork && address.ToString() == text;
 }

@@ -79,6 +79,12 @@ public readonly record struct PortRange : IComparable<PortRange>
             ? Begin.ToString(CultureInfo.InvariantCulture)
             : string.Create(CultureInfo.InvariantCulture, $"{Begin}-{End}");
 
-    private static bool TryParsePort(ReadOnlySpan<char> text, out ushort port) =>
-        ushort.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out port);
+    private static bool TryParsePort(ReadOnlySpan<char> text, out ushort port)
+    {
+        var digits = text.Trim();
+        port = 0;
+
+        // .NET overlooks NULs behind a number.
+        return !digits.Contains('\0') && ushort.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out port);
+    }
 }

@@ -7,4 +7,11 @@ public class StoreException(string message, Exception? inner = null) : Exception
 public sealed class StoreBusyException(string message) : StoreException(message);
 
 /// <summary>A record's content cannot be used. The message is the reason, without the path.</summary>
-public sealed class RecordFormatException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class RecordFormatException(string message, Exception? inner = null) : Exception(OneLine(message), inner)
+{
+    private const int Longest = 300;
+
+    // A parser's message may have half of the damaged file in it, and is told in one line of a list.
+    private static string OneLine(string message) =>
+        string.Concat(message.Take(Longest).Select(c => char.IsControl(c) ? ' ' : c)) + (message.Length > Longest ? "..." : "");
+}

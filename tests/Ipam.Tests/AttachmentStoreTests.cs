@@ -282,8 +282,8 @@ public sealed class AttachmentStoreTests : StoreTest
     [Fact]
     public async Task Readers_see_whole_records_while_one_is_replaced()
     {
-        var a = Samples.Attachment("a") with { Mac = "old" };
-        var b = a with { Mac = new string('n', 20_000) };
+        var a = Samples.Attachment("a") with { Netns = "/old" };
+        var b = a with { Netns = new string('n', 20_000) };
         Write(a);
         var writer = Task.Run(() =>
         {
@@ -297,7 +297,7 @@ public sealed class AttachmentStoreTests : StoreTest
         {
             var content = Store.ReadAll();
             Assert.Empty(content.Unreadable);
-            Assert.Contains(Assert.Single(content.Attachments).Mac, new[] { a.Mac, b.Mac });
+            Assert.Contains(Assert.Single(content.Attachments).Netns, new[] { a.Netns, b.Netns });
             Assert.NotNull(Store.Find(a.Key));
         }
         while (!writer.IsCompleted);

@@ -33,5 +33,5 @@ internal static class ConfigurationKeys
 
     /// <summary>An error in a value that did not come as a JSON member.</summary>
     public static CniException Invalid(string key, string value, string problem) =>
-        new(CniErrorCode.InvalidNetworkConfig, $"{key}: \"{value}\" {problem}");
+        new(CniErrorCode.InvalidNetworkConfig, $"{key}: \"{ConfigValue.Shorten(value)}\" {problem}");
 }

@@ -103,6 +103,6 @@ internal static class GeneralKeys
 
     private static string? ReadPath(ConfigValue value) =>
         value.AsString() is not { } path ? null
-        : path.StartsWith('/') && !path.Contains('\0', StringComparison.Ordinal) ? path
+        : path.StartsWith('/') ? path
         : throw value.Invalid("is not an absolute path");
 }

@@ -120,7 +120,7 @@ internal sealed class PortRequests
 
         foreach (var range in PortRanges.Parse(key, text).Ranges)
         {
-            RefusePooled(TransportProtocol.Tcp, range, $"{key} \"{text}\"");
+            RefusePooled(TransportProtocol.Tcp, range, $"{key} \"{ConfigValue.Shorten(text)}\"");
             if (!_allowed.Contains(range))
             {
                 throw ConfigurationKeys.Invalid(key, text, $"has {range}, which is outside {ConfigurationKeys.Ports}: {_allowed}");
