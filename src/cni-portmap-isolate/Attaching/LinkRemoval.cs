@@ -57,8 +57,8 @@ internal static class LinkRemoval
         }
 
         // After the marking, as nobody else marks a link that is not doomed.
-        var ours = doomed.Select(l => (l.Index, l.Name)).ToHashSet();
-        if (Links.List(host).Exists(l => l.Group == DoomedGroup && !ours.Contains((l.Index, l.Name))))
+        var ours = ByIndex(doomed);
+        if (Links.List(host).Exists(l => l.Group == DoomedGroup && !IsAmong(ours, l)))
         {
             return false;
         }
@@ -70,7 +70,21 @@ internal static class LinkRemoval
 
     private static List<Link> StillThere(NetlinkConnection host, IReadOnlyList<Link> doomed)
     {
-        var present = Links.List(host).Select(l => (l.Index, l.Name)).ToHashSet();
-        return [.. doomed.Where(l => present.Contains((l.Index, l.Name)))];
+        var present = ByIndex(Links.List(host));
+        return [.. doomed.Where(l => IsAmong(present, l))];
     }
+
+    private static Dictionary<int, Link> ByIndex(IReadOnlyList<Link> links)
+    {
+        var found = new Dictionary<int, Link>(links.Count);
+        foreach (var link in links)
+        {
+            found[link.Index] = link;
+        }
+
+        return found;
+    }
+
+    // An index may have been given to another link.
+    private static bool IsAmong(Dictionary<int, Link> links, Link link) => links.TryGetValue(link.Index, out var found) && found.Name == link.Name;
 }

@@ -29,9 +29,9 @@ internal static class NamespaceCensus
 
     /// <summary>The far ends of veths that are in a namespace in use: the near end's index with the far end's.</summary>
     /// <param name="own">The namespace of the near ends.</param>
-    public static HashSet<(int Near, int Far)> ReadFarEnds(NamespaceIdentity own)
+    public static HashSet<VethPair> ReadFarEnds(NamespaceIdentity own)
     {
-        HashSet<(int Near, int Far)> ends = [];
+        HashSet<VethPair> ends = [];
         HashSet<NamespaceIdentity> seen = [own];
         foreach (var path in ProcessPaths().Concat(MountedPaths()))
         {
@@ -46,7 +46,7 @@ internal static class NamespaceCensus
                 ends.UnionWith(entered.Run(() =>
                 {
                     using var connection = NetlinkConnection.Open();
-                    return Links.List(connection).Where(l => l.Kind == "veth").Select(l => (l.PeerIndex, l.Index)).ToList();
+                    return Links.List(connection).FindAll(l => l.Kind == "veth").ConvertAll(l => new VethPair(l.PeerIndex, l.Index));
                 }));
             }
             catch (IOException)
@@ -89,3 +89,6 @@ internal static class NamespaceCensus
         return plain.ToString();
     }
 }
+
+/// <summary>The indexes of a veth's ends, each in its namespace.</summary>
+internal sealed record VethPair(int Near, int Far);

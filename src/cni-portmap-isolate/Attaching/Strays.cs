@@ -39,14 +39,14 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
         var strays = FindDeserted(unrecorded);
         var known = KnownHandles(content.Attachments);
         var targets = strays.Select(l => l.Index).ToHashSet();
-        Remove(links, "filters", "that lead nowhere", entries.FindAll(n => n.Action!.Target == 0 && !known.Contains((n.At, n.Handle))));
+        Remove(links, "filters", "that lead nowhere", entries.FindAll(n => n.Action!.Target == 0 && !known.Contains(new FilterPlace(n.At, n.Handle))));
         Remove(links, "filters", "that lead to interfaces without a container", entries.FindAll(n => targets.Contains(n.Action!.Target)));
         RemoveLinks(strays);
 
         // Ports without a record may be those of an interface that stays; and a record whose values are unusable has unknown filters.
         if (strays.Count == unrecorded.Count && content.Attachments.All(a => !session.IsOnThisHost(a) || HandlesOf(a) is not null))
         {
-            Remove(links, "filters", "that choose a queue for nobody", flows.FindAll(n => !known.Contains((n.At, n.Handle))));
+            Remove(links, "filters", "that choose a queue for nobody", flows.FindAll(n => !known.Contains(new FilterPlace(n.At, n.Handle))));
         }
 
         RemoveRecords(content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
@@ -66,15 +66,15 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
         .OfType<U32Node>()
         .Where(n => n.Action is not null);
 
-    private HashSet<(FilterAttachment At, U32Handle Handle)> KnownHandles(IEnumerable<Attachment> attachments) =>
+    private HashSet<FilterPlace> KnownHandles(IEnumerable<Attachment> attachments) =>
         [.. attachments.Where(session.IsOnThisHost).SelectMany(a => HandlesOf(a) ?? [])];
 
     /// <summary>The entries of a record, or null where its values are none that entries could be computed from.</summary>
-    private static List<(FilterAttachment At, U32Handle Handle)>? HandlesOf(Attachment attachment)
+    private static List<FilterPlace>? HandlesOf(Attachment attachment)
     {
         try
         {
-            return [.. Session.PathsOf(attachment).SelectMany(HostSide.Entries).Select(f => (f.At, f.Handle))];
+            return [.. Session.PathsOf(attachment).SelectMany(HostSide.Entries).Select(f => new FilterPlace(f.At, f.Handle))];
         }
         catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
         {
@@ -91,7 +91,7 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
         }
 
         var inUse = NamespaceCensus.ReadFarEnds(session.Namespace.Identity);
-        return unrecorded.FindAll(l => !inUse.Contains((l.Index, l.PeerIndex)));
+        return unrecorded.FindAll(l => !inUse.Contains(new VethPair(l.Index, l.PeerIndex)));
     }
 
     private void Remove(List<Link> links, string what, string why, List<U32Node> nodes)
@@ -158,4 +158,7 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
 
         tell(thing);
     }
+
+    /// <summary>What tells filters from each other.</summary>
+    private sealed record FilterPlace(FilterAttachment At, U32Handle Handle);
 }
