@@ -45,7 +45,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
 
         if (before == "ready")
         {
-            scene.Plugin.Check(scene.Container!, Scene.Victim).Require();
+            scene.CheckVictim();
         }
 
         return before is null ? "" : scene.State(Scene.Victim) is null ? $"was {before}, is collected" : $"{before}, stays";
@@ -81,7 +81,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         Attached(scene, container, Scene.Other, scene.Plugin.Add(container, Scene.Other, config: scene.Config.WithPorts(31020)), null);
         if (before == "ready")
         {
-            scene.Plugin.Check(scene.Container!, Scene.Victim).Require();
+            scene.CheckVictim();
         }
 
         return "";
@@ -153,7 +153,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         foreach (int port in (int[])[31001, 31005, 31010])
         {
             JsonObject record = scene.Record(Scene.Victim)!;
-            bool owned = new[] { record["ports"], record["change"]?["ports"] }.OfType<JsonArray>()
+            bool owned = new[] { record["ports"], record["change"]?["claims"] }.OfType<JsonArray>()
                 .Any(ports => ports.Any(one => (int)one!["begin"]! <= port && port <= (int)one["end"]!));
             PluginResult result = scene.Plugin.Add(scene.NewContainer(), Scene.Other, config: scene.Config.WithPorts(port));
             if (owned ? result.ErrorCode != 101 : !result.Succeeded)

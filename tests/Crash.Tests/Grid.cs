@@ -13,7 +13,8 @@ namespace CniIsolator.Crash.Tests;
 /// <param name="cell">Plays one cell on the host; returns what is to be said about it, and throws what went wrong.</param>
 public sealed class Grid(string name, Func<Scene> makeScene, Func<Scene, Step, string, string> cell)
 {
-    private const int Workers = 3;
+    // More than processors: most of the time the kernel waits for a grace period of its own.
+    private const int Workers = 6;
 
     // Each costs a new host; by then there is enough to look at.
     private const int MostFaults = 60;

@@ -43,7 +43,7 @@ public sealed class KillTests(ITestOutputHelper output)
     private void Play(Target target, Follower[] followers, bool beside = false)
     {
         List<Step> all = Steps.Of(target, beside);
-        Step[] rows = [.. all.Where(step => step.Changes)];
+        Step[] rows = Steps.Chosen(all.Where(step => step.Changes));
         Grid grid = new($"{target.Name}{(beside ? " beside another" : "")} kill", () => new Scene(beside), (scene, step, name) =>
         {
             scene.Begin();

@@ -13,6 +13,7 @@ public sealed class Reboot : IDisposable
         _net.Host.Ip("link set lo address 02:00:00:00:00:0a");
         Config = new NetworkConfig(_net);
         Plugin = new Plugin(_net, Config);
+        Wait.Until(() => !_net.Host.Ip("address show").Contains("tentative", StringComparison.Ordinal), "the addresses of the new host");
         _before = HostState.Read(_net.Host);
     }
 

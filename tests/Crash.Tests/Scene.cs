@@ -32,6 +32,7 @@ public sealed class Scene : IDisposable
     private readonly List<Namespace> _containers = [];
     private Reboot? _reboot;
     private SafeFileHandle? _held;
+    private bool _attached;
 
     public Scene(bool withNeighbour = false)
     {
@@ -89,6 +90,15 @@ public sealed class Scene : IDisposable
     /// <summary>creating, ready, deleting; changing for one with a change that has begun; null where there is no record.</summary>
     public string? State(string id) => Record(id) is not { } record ? null : record["change"] is null ? (string?)record["state"] : "changing";
 
+    /// <summary>CHECK of the victim, where a runtime can ask for it: it needs the namespace, and the result of an ADD that was killed is nowhere.</summary>
+    public void CheckVictim()
+    {
+        if (Container is not null && _attached)
+        {
+            Plugin.Check(Container, Victim, config: VictimConfig).Require();
+        }
+    }
+
     /// <summary>The victim is in this state.</summary>
     public void RequireState(string? expected)
     {
@@ -112,18 +122,27 @@ public sealed class Scene : IDisposable
     /// <summary>Begins a round.</summary>
     public void Begin() => Container = NewContainer();
 
+    /// <summary>Attaches the victim, and keeps the result.</summary>
+    public void Attach()
+    {
+        Plugin.Add(Container!, Victim, config: VictimConfig).Require();
+        _attached = true;
+    }
+
     /// <summary>The runtime takes the victim's namespace away, as after a failed ADD.</summary>
     public void EndContainer()
     {
         Container?.Dispose();
         Container = null;
+        _held?.Dispose();
     }
 
     /// <summary>The same, but something holds the namespace for the rest of the round.</summary>
     public void LeaveContainer()
     {
-        _held = File.OpenHandle(Container!.Path, options: FileOptions.None);
+        SafeFileHandle held = File.OpenHandle(Container!.Path);
         EndContainer();
+        _held = held;
     }
 
     /// <summary>Runs a command under the stepper.</summary>
@@ -200,7 +219,7 @@ public sealed class Scene : IDisposable
             string id = (string)record["containerId"]!;
             JsonNode slice = record["ephemeralPorts"]!;
             owned.AddRange(from protocol in (string[])["tcp", "udp", "sctp"] select (protocol, (int)slice["begin"]!, (int)slice["end"]!, id));
-            foreach (JsonArray ports in new[] { record["ports"], record["change"]?["ports"] }.OfType<JsonArray>())
+            foreach (JsonArray ports in new[] { record["ports"], record["change"]?["claims"] }.OfType<JsonArray>())
             {
                 owned.AddRange(ports.Select(port => ((string)port!["protocol"]!, (int)port["begin"]!, (int)port["end"]!, id)));
             }
@@ -220,6 +239,7 @@ public sealed class Scene : IDisposable
     {
         _containers.ForEach(container => container.Dispose());
         _containers.Clear();
+        _attached = false;
         _held?.Dispose();
         Container = null;
     }

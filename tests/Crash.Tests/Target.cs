@@ -12,21 +12,19 @@ public sealed record Target(string Name, Action<Scene> Prepare, Func<Scene, Plug
 
     public static Target Add { get; } = new("ADD", _ => { }, (scene, plugin) => Outcome.Of(plugin.Add(scene.Container!, Scene.Victim, config: scene.VictimConfig)));
 
-    public static Target Delete { get; } = new("DEL", Attach, (scene, plugin) => Outcome.Of(plugin.Del(scene.Container, Scene.Victim, config: scene.VictimConfig)));
+    public static Target Delete { get; } = new("DEL", scene => scene.Attach(), (scene, plugin) => Outcome.Of(plugin.Del(scene.Container, Scene.Victim, config: scene.VictimConfig)));
 
     /// <summary>Ports and both rates; filters of the old ports and the new ones share a bucket, and one block is a part of another.</summary>
-    public static Target Update { get; } = new("update", Attach, (_, plugin) => Outcome.Of(plugin.CommandLine(["update", Scene.Victim, .. Change])));
+    public static Target Update { get; } = new("update", scene => scene.Attach(), (_, plugin) => Outcome.Of(plugin.CommandLine(["update", Scene.Victim, .. Change])));
 
     /// <summary>Of a container whose namespace has lost its path and lives on a while: the interface does not vanish at a moment of its own.</summary>
     public static Target CollectGarbage { get; } = new("GC", AttachAndLeave, (_, plugin) => Outcome.Of(plugin.Gc([(Scene.Neighbour, "eth0")])));
 
-    public static Target Uninstall { get; } = new("uninstall", Attach, (_, plugin) => Outcome.Of(plugin.CommandLine("uninstall", "--force")));
-
-    private static void Attach(Scene scene) => scene.Plugin.Add(scene.Container!, Scene.Victim, config: scene.VictimConfig).Require();
+    public static Target Uninstall { get; } = new("uninstall", scene => scene.Attach(), (_, plugin) => Outcome.Of(plugin.CommandLine("uninstall", "--force")));
 
     private static void AttachAndLeave(Scene scene)
     {
-        Attach(scene);
+        scene.Attach();
         scene.LeaveContainer();
     }
 }
