@@ -76,7 +76,7 @@ public sealed class Grid(string name, Func<Scene> makeScene, Func<Scene, Step, s
                 {
                     scene ??= makeScene();
                     string said = cell(scene, next.Row, next.Column);
-                    _cells[next] = said.Length == 0 ? "ok" : $"ok: {said}";
+                    _cells[next] = said.Length == 0 ? "ok" : $"ok: {said.Replace("|", "\\|", StringComparison.Ordinal).Replace('\n', ' ')}";
                 }
                 catch (Exception e)
                 {

@@ -20,7 +20,7 @@ public static partial class HostState
         string qdiscs = Batch(host, "tc", [], "qdisc show");
         string[] hooks = [.. Clsact().Matches(qdiscs).SelectMany(match => new[] { $"filter show dev {match.Groups[1]} ingress", $"filter show dev {match.Groups[1]} egress" })];
         string filters = hooks.Length == 0 ? "" : Batch(host, "tc", [], hooks);
-        string settings = host.Run(() => string.Join('\n', Sysctls.Select(name => $"{name} {File.ReadAllText("/proc/sys/net/ipv4/" + name).Trim()}")));
+        string settings = host.Run(() => string.Join('\n', Sysctls.Where(name => File.Exists("/proc/sys/net/ipv4/" + name)).Select(name => $"{name} {File.ReadAllText("/proc/sys/net/ipv4/" + name).Trim()}")));
         return Passing().Replace(string.Join('\n', links, qdiscs, filters, settings), "");
     }
 

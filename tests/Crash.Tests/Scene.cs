@@ -47,6 +47,7 @@ public sealed class Scene : IDisposable
             {
                 _neighbour = Namespace.Create("n");
                 Plugin.Add(_neighbour, Neighbour, config: Config.WithPorts(31500)).Require();
+                ForgetThePast();
             }
 
             Wait.For(() => !Host.Ip("-o link show up").Contains("NO-CARRIER", StringComparison.Ordinal));
@@ -122,11 +123,12 @@ public sealed class Scene : IDisposable
     /// <summary>Begins a round.</summary>
     public void Begin() => Container = NewContainer();
 
-    /// <summary>Attaches the victim, and keeps the result.</summary>
-    public void Attach()
+    /// <summary>Attaches the victim.</summary>
+    /// <param name="forever">Whether CHECK must find all of it while the record says that it is ready.</param>
+    public void Attach(bool forever = true)
     {
         Plugin.Add(Container!, Victim, config: VictimConfig).Require();
-        _attached = true;
+        _attached = forever;
     }
 
     /// <summary>The runtime takes the victim's namespace away, as after a failed ADD.</summary>
@@ -165,8 +167,7 @@ public sealed class Scene : IDisposable
         if (_neighbour is not null)
         {
             Plugin.Check(_neighbour, Neighbour, config: Config.WithPorts(31500)).Require();
-            File.Delete(Path.Combine(Store, "freed.json"));
-            File.Delete(Path.Combine(Store, "networks.json"));
+            ForgetThePast();
         }
         else if (Directory.Exists(Store))
         {
@@ -232,6 +233,13 @@ public sealed class Scene : IDisposable
                 throw new CellException($"{one} and {two} overlap");
             }
         }
+    }
+
+    /// <summary>Each round has the same slice and the same notes.</summary>
+    private void ForgetThePast()
+    {
+        File.Delete(Path.Combine(Store, "freed.json"));
+        File.Delete(Path.Combine(Store, "networks.json"));
     }
 
     /// <summary>Ends a round, whatever came of it.</summary>

@@ -16,10 +16,12 @@ public static class Steps
     }
 
     /// <summary>
-    /// Those to be tried. Of a run of filters for one place in one datagram, the first two, the last two and each fifth between them stand for all:
+    /// Those to be tried. Of a run of filters for one place in one datagram, the first two, the last two and some between them stand for all:
     /// the kernel does the same for each. CRASH_ALL=1 tries every one.
     /// </summary>
-    public static Step[] Chosen(IEnumerable<Step> steps)
+    /// <param name="steps">All of them, in order.</param>
+    /// <param name="every">Which of those between are taken.</param>
+    public static Step[] Chosen(IEnumerable<Step> steps, int every)
     {
         List<Step> chosen = [];
         List<Step> run = [];
@@ -27,19 +29,19 @@ public static class Steps
         {
             if (run.Count > 0 && (step.Number != run[^1].Number + 1 || Place(step) is null || Place(step) != Place(run[^1])))
             {
-                chosen.AddRange(Sample(run));
+                chosen.AddRange(Sample(run, every));
                 run.Clear();
             }
 
             run.Add(step);
         }
 
-        chosen.AddRange(Sample(run));
+        chosen.AddRange(Sample(run, every));
         return [.. chosen];
     }
 
-    private static IEnumerable<Step> Sample(List<Step> run) =>
-        run.Where((_, index) => All || index < 2 || index >= run.Count - 2 || index % 5 == 0);
+    private static IEnumerable<Step> Sample(List<Step> run, int every) =>
+        run.Where((_, index) => All || index < 2 || index >= run.Count - 2 || index % every == 0);
 
     /// <summary>What filters have in common; null for anything else.</summary>
     private static string? Place(Step step) =>

@@ -20,7 +20,8 @@ public sealed record Target(string Name, Action<Scene> Prepare, Func<Scene, Plug
     /// <summary>Of a container whose namespace has lost its path and lives on a while: the interface does not vanish at a moment of its own.</summary>
     public static Target CollectGarbage { get; } = new("GC", AttachAndLeave, (_, plugin) => Outcome.Of(plugin.Gc([(Scene.Neighbour, "eth0")])));
 
-    public static Target Uninstall { get; } = new("uninstall", scene => scene.Attach(), (_, plugin) => Outcome.Of(plugin.CommandLine("uninstall", "--force")));
+    /// <summary>It writes no intention: killed on the way, it leaves a record that CHECK finds fault with.</summary>
+    public static Target Uninstall { get; } = new("uninstall", scene => scene.Attach(forever: false), (_, plugin) => Outcome.Of(plugin.CommandLine("uninstall", "--force")));
 
     private static void AttachAndLeave(Scene scene)
     {
