@@ -140,7 +140,7 @@ internal sealed class StoreDirectory
                 RandomAccess.Write(file, content, 0);
                 // So that the name never reaches the disk before the content. The directory is not flushed: after
                 // a power cut the namespaces that the records describe are gone as well.
-                RandomAccess.FlushToDisk(file);
+                PrivateFile.Flush(file, temporary);
             }
 
             File.Move(temporary, path, overwrite: true);

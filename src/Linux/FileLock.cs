@@ -106,6 +106,13 @@ public static class PrivateFile
         return FileCalls.Restricted(file, path);
     }
 
+    /// <summary>
+    /// Waits until the content is on the disk. RandomAccess.FlushToDisk keeps every failure of it to itself, and some file systems report only here
+    /// that the disk is full or broken. One that cannot do it at all (EINVAL) is none.
+    /// </summary>
+    /// <exception cref="IOException">fsync(2) failed.</exception>
+    public static void Flush(SafeFileHandle file, string path) => FileCalls.Flush(file, path);
+
     internal static SafeFileHandle OpenOrCreate(string path)
     {
         var file = FileCalls.Open(path, FileCalls.ReadWrite | FileCalls.CreateFile | FileCalls.NonBlocking)!;
@@ -205,6 +212,7 @@ internal static partial class FileCalls
     private const int Exists = 17; // EEXIST
     private const int NotADirectory = 20; // ENOTDIR
     private const int IsADirectory = 21; // EISDIR
+    private const int InvalidArgument = 22; // EINVAL
     private const int Loop = 40; // ELOOP: the last component is a symbolic link
 
     // The one open flag used here whose value differs between architectures.
@@ -305,6 +313,22 @@ internal static partial class FileCalls
         return true;
     }
 
+    internal static void Flush(SafeFileHandle file, string path)
+    {
+        while (fsync(file) != 0)
+        {
+            switch (Marshal.GetLastPInvokeError())
+            {
+                case Interrupted:
+                    continue;
+                case InvalidArgument:
+                    return;
+                default:
+                    throw Failure("flush", path);
+            }
+        }
+    }
+
     internal static void Unlock(SafeFileHandle file) => _ = flock(file, LockRelease);
 
     internal static void Pause(int milliseconds) => _ = poll(0, 0, milliseconds);
@@ -383,6 +407,9 @@ internal static partial class FileCalls
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int statx(int directory, string path, int flags, uint mask, out StatxResult result);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int fsync(SafeFileHandle file);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int flock(SafeFileHandle file, int operation);

@@ -32,6 +32,7 @@ public sealed class Plugin
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentDictionary<(string, string), string> _results = new();
+    private readonly string[] _wrapper = [];
 
     /// <summary>A plugin for the network described, run inside the topology's host.</summary>
     public Plugin(Topology topology, NetworkConfig? config = null, string? binary = null)
@@ -40,6 +41,12 @@ public sealed class Plugin
         Host = topology.Host;
         Config = config ?? new NetworkConfig(topology);
         Binary = binary ?? DefaultBinary;
+    }
+
+    private Plugin(Plugin other, string[] wrapper)
+    {
+        (Host, Config, Binary, _results) = (other.Host, other.Config, other.Binary, other._results);
+        _wrapper = wrapper;
     }
 
     /// <summary>PORTMAP_PLUGIN, or what `make build` makes.</summary>
@@ -55,6 +62,9 @@ public sealed class Plugin
 
     /// <summary>The program's path.</summary>
     public string Binary { get; }
+
+    /// <summary>The same plugin, started by another program such as a tracer, whose words stand before the binary's path.</summary>
+    public Plugin Through(params string[] wrapper) => new(this, wrapper);
 
     /// <summary>ADD. The result is kept and handed to CHECK and DEL as prevResult, as libcni does.</summary>
     public PluginResult Add(Namespace container, string id, string interfaceName = "eth0", string? arguments = null, NetworkConfig? config = null)
@@ -171,7 +181,8 @@ public sealed class Plugin
 
     private Task<(CommandResult Result, bool TimedOut)> ExecuteAsync(IReadOnlyDictionary<string, string?> variables, IEnumerable<string> arguments, string input)
     {
-        ProcessStartInfo start = new(Binary, arguments)
+        string[] words = [.. _wrapper, Binary, .. arguments];
+        ProcessStartInfo start = new(words[0], words[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -184,6 +195,6 @@ public sealed class Plugin
             start.Environment[name] = value;
         }
 
-        return CommandResult.CompleteAsync(Host.Start(start), $"{Binary} {string.Join(' ', start.ArgumentList)}", input, Limit);
+        return CommandResult.CompleteAsync(Host.Start(start), string.Join(' ', words), input, Limit);
     }
 }

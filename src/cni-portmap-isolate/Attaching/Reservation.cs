@@ -51,7 +51,7 @@ internal sealed class Reservation(
                     _note = SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString());
                 }
             }
-            else if (Links.Find(session.Host, attachment.IfIndex) is { } unknown)
+            else if (FindOccupant(attachment) is { } unknown)
             {
                 if (HostSide.ParseAlias(unknown.Alias) is null)
                 {
@@ -183,6 +183,25 @@ internal sealed class Reservation(
             EphemeralPortsPerContainer = configuration.UsualEphemeralPortsPerContainer,
         });
         return [];
+    }
+
+    /// <summary>Whoever has the interface index that goes with the slice, or null. Where that cannot be found out, the reservation is given back.</summary>
+    private Link? FindOccupant(Attachment reserved)
+    {
+        try
+        {
+            return Links.Find(session.Host, reserved.IfIndex);
+        }
+        catch (IOException)
+        {
+            using (var giving = session.Begin())
+            {
+                giving.Remove(reserved.Key);
+            }
+
+            session.RemoveSharedStateIfUnused();
+            throw;
+        }
     }
 
     private List<Attachment>? FindDead(StoreTransaction store) =>

@@ -167,6 +167,15 @@ internal static class SharedHostState
         }
 
         RemoveFilters(host, FilterPlaces.Loopback, record.CreatedLoopbackQdisc);
+        foreach (var (name, value) in record.Sysctls)
+        {
+            if (value.Length > 0 && Sysctl.Read(name) != value)
+            {
+                Sysctl.Write(name, value);
+            }
+        }
+
+        // Last: a note beside which the loopback has another MAC than the master counts as one of an earlier boot, and is written anew.
         var mac = MacAddress.Parse(record.LoopbackMac);
 
         // The zeros that a loopback begins with cannot be put back: the kernel refuses them. Nothing depends on them.
@@ -175,14 +184,6 @@ internal static class SharedHostState
             var batch = new NetlinkBatch(256);
             Links.SetMac(batch, FilterPlaces.Loopback, mac, "put back the MAC of the host's loopback");
             host.ExecuteOrThrow(batch);
-        }
-
-        foreach (var (name, value) in record.Sysctls)
-        {
-            if (value.Length > 0 && Sysctl.Read(name) != value)
-            {
-                Sysctl.Write(name, value);
-            }
         }
     }
 

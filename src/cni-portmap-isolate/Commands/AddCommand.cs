@@ -34,11 +34,10 @@ internal static class AddCommand
             log.Warning("{Warning:l}", doubt);
         }
 
-        var before = container.Run(ContainerSnapshot.Take);
         using var drop = BpfProgram.TryLoadDrop();
         var reservation = new Reservation(session, configuration, facts, limits, log);
         var attachment = reservation.Take(request, container);
-        RefuseObstacles(session, attachment, container, before, log);
+        var before = TakeSnapshot(session, attachment, container, log);
         var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
         var construction = new Construction(session, attachment, container, before, facts, flows, drop);
         try
@@ -80,21 +79,32 @@ internal static class AddCommand
         }
     }
 
-    /// <summary>Nothing has been made yet: what is in the way belongs to somebody else and is left alone.</summary>
-    private static void RefuseObstacles(Session session, Attachment attachment, NetworkNamespace container, ContainerSnapshot before, ILogger log)
+    /// <summary>
+    /// The container as it is before anything is made: what is in the way belongs to somebody else and is left alone. Not earlier than this, for the
+    /// reservation clears away what an ADD that died has left.
+    /// </summary>
+    private static ContainerSnapshot TakeSnapshot(Session session, Attachment attachment, NetworkNamespace container, ILogger log)
     {
-        if (before.Links.Find(l => l.Name == attachment.IfName || l.Index == attachment.ContainerIfIndex) is not { } existing)
+        try
         {
-            return;
-        }
+            var before = container.Run(ContainerSnapshot.Take);
+            if (before.Links.Find(l => l.Name == attachment.IfName || l.Index == attachment.ContainerIfIndex) is not { } existing)
+            {
+                return before;
+            }
 
-        Release(session, attachment, log);
-        throw new CniException(
-            CniErrorCode.InterfaceExists,
-            existing.Name == attachment.IfName
-                ? $"interface {attachment.IfName} exists already in the namespace {container.Path}"
-                : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index} that {attachment.IfName} needs",
-            "it was there before this ADD and was left as it is");
+            throw new CniException(
+                CniErrorCode.InterfaceExists,
+                existing.Name == attachment.IfName
+                    ? $"interface {attachment.IfName} exists already in the namespace {container.Path}"
+                    : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index} that {attachment.IfName} needs",
+                "it was there before this ADD and was left as it is");
+        }
+        catch (Exception e) when (e is CniException or IOException)
+        {
+            Release(session, attachment, log);
+            throw;
+        }
     }
 
     private static Attachment Commit(Session session, Attachment attachment)

@@ -1,0 +1,74 @@
+using Xunit.Abstractions;
+
+namespace CniIsolator.Crash.Tests;
+
+/// <summary>
+/// Each command is killed behind each of its steps. Whatever comes next works, nothing is left once everybody has been taken down, and at no
+/// time has a port two owners.
+/// </summary>
+public sealed class KillTests(ITestOutputHelper output)
+{
+    private static readonly Follower[] AfterAttaching =
+    [
+        Follower.Delete, Follower.DeleteWithoutNamespace, Follower.CollectDead, Follower.CollectAlive, Follower.AddAgain, Follower.AddOther,
+        Follower.AddOtherOfTheSamePorts, Follower.Reboot,
+    ];
+
+    [Fact]
+    public void ADD() => Play(Target.Add, AfterAttaching);
+
+    [Fact]
+    public void ADD_beside_another() => Play(Target.Add, [Follower.Delete, Follower.CollectAlive, Follower.AddAgain, Follower.AddOther], beside: true);
+
+    [Fact]
+    public void DEL() => Play(Target.Delete, AfterAttaching);
+
+    [Fact]
+    public void DEL_beside_another() => Play(Target.Delete, [Follower.Delete, Follower.CollectDead, Follower.AddAgain, Follower.AddOther], beside: true);
+
+    [Fact]
+    public void Update() => Play(Target.Update, [Follower.UpdateAgain, Follower.UpdateOtherwise, Follower.AddOfChangedPorts, .. AfterAttaching]);
+
+    [Fact]
+    public void GC() => Play(
+        Target.CollectGarbage,
+        [Follower.CollectAgain, Follower.Delete, Follower.AddAgain, Follower.AddOther, Follower.AddOtherOfTheSamePorts, Follower.Reboot]);
+
+    [Fact]
+    public void GC_beside_another() => Play(Target.CollectGarbage, [Follower.CollectAgain, Follower.AddAgain, Follower.AddOther], beside: true);
+
+    [Fact]
+    public void Uninstall() => Play(Target.Uninstall, [Follower.UninstallAgain, Follower.Delete, Follower.AddAgain, Follower.AddOther]);
+
+    private void Play(Target target, Follower[] followers, bool beside = false)
+    {
+        List<Step> all = Steps.Of(target, beside);
+        Step[] rows = Steps.Chosen(all.Where(step => step.Changes), every: 5);
+        Grid grid = new($"{target.Name}{(beside ? " beside another" : "")} kill", () => new Scene(beside), (scene, step, name) =>
+        {
+            scene.Begin();
+            target.Prepare(scene);
+            (Outcome outcome, List<Step> done) = scene.Stepped($"kill {step.Number}", target.Run);
+            Step last = done.FindLast(one => !one.IsReceive)!;
+            if (outcome.ExitCode != Stepper.Killed || last != step)
+            {
+                throw new CellException($"it ended with {outcome}, at step {last.Number} {last.What}");
+            }
+
+            scene.RequireSingleOwners();
+            string said = followers.Single(follower => follower.Name == name).Run(scene);
+            scene.CleanUp();
+            return said;
+        });
+        grid.Play(rows, [.. followers.Select(follower => follower.Name)], (step, name) => SameStore(rows, step, followers.Single(one => one.Name == name)), output);
+    }
+
+    /// <summary>A new kernel knows nothing of the old one's steps: then only those matter that the store shows.</summary>
+    private static string? SameStore(Step[] rows, Step step, Follower follower)
+    {
+        int index = Array.IndexOf(rows, step);
+        return follower.OfTheStore && index > 0 && !step.ChangesStore
+            ? $"as {rows[..index].LastOrDefault(one => one.ChangesStore, rows[0]).Number}"
+            : null;
+    }
+}

@@ -1,0 +1,26 @@
+using CniIsolator.Testbed;
+
+namespace CniIsolator.Crash.Tests;
+
+/// <summary>How a command ended, be it of the protocol or of the command line.</summary>
+/// <param name="ExitCode">The command's.</param>
+/// <param name="Output">All of stdout.</param>
+/// <param name="Error">All of stderr.</param>
+/// <param name="Protocol">The result by the protocol; null for the command line.</param>
+public sealed record Outcome(int ExitCode, string Output, string Error, PluginResult? Protocol)
+{
+    public static Outcome Of(PluginResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        return new Outcome(result.ExitCode, result.Output, result.Error, result);
+    }
+
+    public static Outcome Of(CommandResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        return new Outcome(result.ExitCode, result.Output, result.Error, null);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"exit code {ExitCode}: {Output.Trim()} {Error.Trim()}";
+}
