@@ -72,6 +72,7 @@ internal static class OperatorCommands
             show,
             UpdateCommand.Build(id, stateDir, Guarded),
             DoctorCommand.Build(stateDir, Guarded),
+            RepairCommand.Build(stateDir, Guarded),
             UninstallCommand.Build(stateDir, Guarded),
         };
     }
