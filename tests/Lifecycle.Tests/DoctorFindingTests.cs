@@ -11,7 +11,7 @@ public sealed class DoctorFindingTests
     private static readonly (string Name, Action<Bed, Namespace> Do, bool Fault, string[] Said)[] Findings =
     [
         ("pool in the local range", (bed, _) => bed.Host.Sysctl("net/ipv4/ip_local_port_range", "16384 60999"), true,
-            ["FAULT    ports: ephemeralPorts 16384-24575", "net.ipv4.ip_local_port_range 16384-60999", "-> sysctl -w net.ipv4.ip_local_port_range=\"32001 60999\""]),
+            ["FAULT    ports: ephemeralPorts 16384-24575", "net.ipv4.ip_local_port_range 16384-60999", "-> sysctl -w net.ipv4.ip_local_port_range=\"32002 60999\""]),
         ("ports in the local range", (bed, _) =>
             {
                 bed.Host.Sysctl("net/ipv4/ip_local_port_range", "25000 60999");
@@ -23,7 +23,7 @@ public sealed class DoctorFindingTests
         ("default route lost", Host("ip route del default"), true, ["FAULT    master: the host has no default route", "-> ip route add default via 10.77.0.1 dev eth0"]),
         ("master's MTU", Host("ip link set eth0 mtu 1400"), true, ["FAULT    testnet/c1/eth0: MTU of eth0: expected 1500, found 1400", "-> cni-portmap-isolate repair c1"]),
         ("master's MAC", Host("ip link set eth0 address 02:00:00:00:00:77"), true, ["MAC of eth0", "found 02:00:00:00:00:77", "-> cni-portmap-isolate repair c1"]),
-        ("address changed", Host("ip address add 10.77.0.9/24 dev eth0", "ip address del 10.77.0.2/24 dev eth0"), true,
+        ("address changed", Host("ip address flush dev eth0", "ip address add 10.77.0.9/24 dev eth0", "ip route add default via 10.77.0.1"), true,
             ["address of eth0: expected 10.77.0.2/24, found 10.77.0.9/24", "-> cni-portmap-isolate repair c1"]),
         ("MAC of lo", Host("ip link set lo address 02:00:00:00:00:99"), true, ["FAULT    shared: MAC of the host's lo", "-> cni-portmap-isolate repair --all"]),
         ("lo down", Host("ip link set lo down"), true, ["FAULT    shared: state of the host's lo: expected up, found down", "-> cni-portmap-isolate repair --all"]),
@@ -58,7 +58,7 @@ public sealed class DoctorFindingTests
             }), false, ["warning  testnet/c1/eth0: it is creating, and process 4194303, which was at it, has died", "-> cni-portmap-isolate gc"]),
         ("interrupted update", (bed, _) => bed.EditRecord("c1", record =>
             {
-                record["change"] = JsonNode.Parse("""{"claims":["tcp/31006"],"egress":null,"ingress":null}""");
+                record["change"] = JsonNode.Parse("""{"claims":[{"protocol":"tcp","begin":31006,"end":31006}],"egress":null,"ingress":null}""");
                 record["creatorPid"] = 0x3fffff;
             }), true, ["FAULT    testnet/c1/eth0: an update was interrupted", "-> cni-portmap-isolate repair c1"]),
         ("namespace of another", (bed, _) => bed.EditRecord("c1", record => record["netnsInode"] = 1), false, ["warning  testnet/c1/eth0:", "is gone or another namespace", "-> cni-portmap-isolate gc"]),
