@@ -148,7 +148,7 @@ public sealed class HostChangeTests
     /// <summary>The host's own settings as before the first ADD, and nothing of ours; what the change itself made stays.</summary>
     private static void AssertNoTrace(Bed bed)
     {
-        Assert.DoesNotContain("pmi", bed.Host.Ip("-o link show"), StringComparison.Ordinal);
+        Assert.DoesNotContain(": pmi", bed.Host.Ip("-o link show"), StringComparison.Ordinal);
         Assert.DoesNotContain("clsact", bed.Host.Tc("qdisc show dev lo"), StringComparison.Ordinal);
         Assert.Equal("", bed.Host.Tc("filter show dev eth0 ingress").Trim());
         Assert.Contains("02:00:00:00:00:0a", bed.Host.Ip("link show dev lo"), StringComparison.Ordinal);
