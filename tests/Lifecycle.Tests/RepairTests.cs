@@ -18,7 +18,7 @@ public sealed class RepairTests
         ("a filter before ours", Host("tc filter add dev VETH ingress protocol ip prio 1 u32 match u32 0 0 action mirred egress redirect dev eth0")),
         ("another filter instead of one", Host(
             "tc filter del dev VETH ingress protocol arp prio 28781", "tc filter add dev VETH ingress protocol arp prio 28781 u32 match u32 0 0 action mirred egress redirect dev eth0")),
-        ("a stranger among ours", Host("tc filter add dev VETH ingress protocol ip prio 28782 handle 800::99 u32 match u32 0 0 action mirred egress redirect dev eth0")),
+        ("a stranger among ours", Host("tc filter add dev VETH ingress protocol ip prio 28782 u32 match u32 0 0 action mirred egress redirect dev eth0")),
         ("host end down", Host("ip link set VETH down")),
         ("host end's MAC and MTU", Host("ip link set VETH address 02:00:00:00:00:55 mtu 1300")),
         ("host end's sysctls", (bed, _) => bed.Host.Sysctls(
@@ -33,7 +33,7 @@ public sealed class RepairTests
         ("host's sysctls", (bed, _) => bed.Host.Sysctls(("net/ipv4/conf/lo/accept_local", "0"), ("net/ipv4/conf/lo/route_localnet", "0"))),
         ("container's lo", Inside("ip link set lo down", "ip link set lo mtu 65536 address 02:00:00:00:00:44")),
         ("container's clsacts", Inside("tc qdisc del dev lo clsact", "tc qdisc del dev eth0 clsact")),
-        ("a stranger in the container", Inside("tc filter add dev lo ingress protocol ip prio 28782 handle 800::99 u32 match u32 0 0 action mirred egress redirect dev eth0")),
+        ("a stranger in the container", Inside("tc filter add dev lo ingress protocol ip prio 28782 u32 match u32 0 0 action mirred egress redirect dev eth0")),
         ("container's interface down", Inside("ip link set eth0 down")),
         ("container's MAC and MTU", Inside("ip link set eth0 address 02:00:00:00:00:66", "ip link set eth0 mtu 1280")),
         ("container's address", Inside("ip address flush dev eth0")),
@@ -136,16 +136,18 @@ public sealed class RepairTests
     [InlineData("sendto", true)]
     [InlineData("clone3", false)]
     [InlineData("rename", true)]
-    [InlineData("setns", true)]
+    [InlineData("clone3", true)]
     public void One_that_is_killed_is_ended_by_the_next_and_DEL_works_in_between(string call, bool thenRepair)
     {
         using Bed bed = Limited();
         Namespace container = bed.Container();
         NetworkConfig config = bed.Config.WithPorts(31005);
         int interrupted = 0;
-        for (int step = 1; ; step++)
+
+        // It sends very many messages: every third is enough to come by each of its steps.
+        for (int step = 1; ; step += call == "sendto" ? 3 : 1)
         {
-            Assert.True(step < 60, $"{call} {step}");
+            Assert.True(step < 300, $"{call} {step}");
             bed.Plugin.Add(container, "c1", config: config).Require();
             Execute(bed.Host, ["tc qdisc del dev VETH clsact", "tc qdisc del dev eth0 clsact", "ip link set eth0 mtu 1400"], bed.HostInterface("c1"));
             CommandResult killed = bed.Host.Execute(
