@@ -14,8 +14,10 @@ public static unsafe partial class TcxPrograms
     private const int GetDescriptor = 13; // BPF_PROG_GET_FD_BY_ID
     private const int GetInformation = 15; // BPF_OBJ_GET_INFO_BY_FD
     private const int Query = 16; // BPF_PROG_QUERY
-    private const uint Ingress = 46; // BPF_TCX_INGRESS
-    private const uint Egress = 47; // BPF_TCX_EGRESS
+
+    // BPF_TCX_INGRESS and BPF_TCX_EGRESS of linux/bpf.h since 6.6: headers of older kernels, with which names are compared, lack them.
+    private const uint Ingress = 46;
+    private const uint Egress = 47;
 
     // More than a device can have: BPF_MPROG_MAX.
     private const int Most = 64;
