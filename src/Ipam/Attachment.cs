@@ -37,7 +37,21 @@ public sealed record RateLimit(long Rate, long Ceil, long Burst);
 /// <param name="Claims">The fixed ports that it is to have.</param>
 /// <param name="Egress">The limit that it is to have.</param>
 /// <param name="Ingress">The limit that it is to have.</param>
-public sealed record AttachmentChange(IReadOnlyList<PortClaim> Claims, RateLimit? Egress, RateLimit? Ingress);
+public sealed record AttachmentChange(IReadOnlyList<PortClaim> Claims, RateLimit? Egress, RateLimit? Ingress)
+{
+    /// <summary>Of a repair: the host as the container is to follow it; null for an update, which leaves that.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HostValues? Host { get; init; }
+}
+
+/// <summary>What a container takes over from the host.</summary>
+/// <param name="MasterIfIndex">Index of the interface whose address is shared.</param>
+/// <param name="Mac">Its MAC.</param>
+/// <param name="Mtu">Its MTU, bytes.</param>
+/// <param name="Address">Its IPv4 address.</param>
+/// <param name="PrefixLength">0 to 32.</param>
+/// <param name="Gateway">Next hop of the default route, if there is one.</param>
+public sealed record HostValues(int MasterIfIndex, string Mac, int Mtu, string Address, int PrefixLength, string? Gateway);
 
 /// <summary>
 /// One container interface and what it owns: the record that the store keeps, one JSON document per file.
@@ -187,6 +201,10 @@ public sealed record Attachment
     /// <summary>All fixed ports that are the container's, those of a change that has begun among them.</summary>
     [JsonIgnore]
     public IReadOnlyList<PortClaim> OwnedClaims => Change is null ? Claims : [.. Claims, .. Change.Claims.Except(Claims)];
+
+    /// <summary>What it has taken over from the host.</summary>
+    [JsonIgnore]
+    public HostValues Host => new(MasterIfIndex, Mac, Mtu, Address, PrefixLength, Gateway);
 
     [JsonIgnore]
     public ProcessIdentity Creator => new(CreatorPid, CreatorStartTime);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using CniIsolator.Linux;
 using CniIsolator.Netlink.Protocol;
 
 namespace CniIsolator.Netlink.Route;
@@ -26,6 +27,15 @@ public static class Addresses
         {
             message.Attribute(AddressAttribute.Broadcast, new InternetAddress(address.Bits | (uint.MaxValue >> prefixLength)).ToBytes());
         }
+    }
+
+    /// <summary>Removes an address; its absence is success. Equivalent to: <c>ip addr del ADDRESS/PREFIX dev INDEX</c>.</summary>
+    public static void Delete(NetlinkBatch batch, int index, InternetAddress address, byte prefixLength)
+    {
+        using var message = batch.Message(
+            (ushort)RouteMessage.DeleteAddress, MessageFlags.None, $"remove address {address}/{prefixLength}", Errno.AddressNotAvailable, Errno.NoSuchDevice);
+        message.Structure(new AddressHeader { Family = AddressFamily.InterNetwork, PrefixLength = prefixLength, Index = index });
+        message.Attribute(AddressAttribute.Local, address.ToBytes());
     }
 
     /// <summary>Equivalent to: <c>ip -4 addr show dev INDEX</c>, or of all links for index 0.</summary>

@@ -76,6 +76,13 @@ public static class Links
         }
     }
 
+    /// <summary>Takes a link down; its absence is success. Equivalent to: <c>ip link set dev INDEX down</c>.</summary>
+    public static void SetDown(NetlinkBatch batch, int index, string operation)
+    {
+        using var message = batch.Message((ushort)RouteMessage.SetLink, MessageFlags.None, operation, Errno.NoSuchDevice);
+        message.Structure(new LinkHeader { Index = index, Flags = LinkFlags.None, Change = LinkFlags.Up });
+    }
+
     /// <summary>
     /// Puts back MAC, MTU and the administrative state of a link.
     /// Equivalent to: <c>ip link set dev INDEX up|down [address MAC] mtu MTU</c>.

@@ -11,6 +11,7 @@ public enum RouteMessage : ushort
     DeleteAddress = 21, // RTM_DELADDR
     GetAddress = 22, // RTM_GETADDR
     NewRoute = 24, // RTM_NEWROUTE
+    DeleteRoute = 25, // RTM_DELROUTE
     GetRoute = 26, // RTM_GETROUTE
     NewNeighbour = 28, // RTM_NEWNEIGH
     GetNeighbour = 30, // RTM_GETNEIGH

@@ -1,3 +1,4 @@
+using CniIsolator.Linux;
 using CniIsolator.Netlink.Protocol;
 
 namespace CniIsolator.Netlink.Route;
@@ -12,6 +13,7 @@ public static class Routes
     private const byte ProtocolBoot = 3; // RTPROT_BOOT
     private const byte ScopeUniverse = 0; // RT_SCOPE_UNIVERSE
     private const byte ScopeLink = 253; // RT_SCOPE_LINK
+    private const byte ScopeNowhere = 255; // RT_SCOPE_NOWHERE: any, where a route is removed
     private const byte TypeUnicast = 1; // RTN_UNICAST
     private const uint OnLink = 4; // RTNH_F_ONLINK
 
@@ -38,6 +40,24 @@ public static class Routes
         }
 
         message.Attribute(RouteAttribute.OutputInterface, index);
+    }
+
+    /// <summary>
+    /// Removes a default route; its absence is success.
+    /// Equivalent to: <c>ip route del default [via GATEWAY] dev INDEX metric METRIC</c>.
+    /// </summary>
+    public static void DeleteDefault(NetlinkBatch batch, DefaultRoute route)
+    {
+        using var message = batch.Message(
+            (ushort)RouteMessage.DeleteRoute, MessageFlags.None, $"remove default route via {route.Gateway?.ToString() ?? "the link"}", Errno.NoSuchProcess);
+        message.Structure(new RouteHeader { Family = AddressFamily.InterNetwork, Table = MainTable, Scope = ScopeNowhere });
+        if (route.Gateway is { } gateway)
+        {
+            message.Attribute(RouteAttribute.Gateway, gateway.ToBytes());
+        }
+
+        message.Attribute(RouteAttribute.OutputInterface, route.OutputInterface);
+        message.Attribute(RouteAttribute.Priority, route.Priority);
     }
 
     /// <summary>Equivalent to: <c>ip -4 route show default table main</c>, lowest metric first.</summary>

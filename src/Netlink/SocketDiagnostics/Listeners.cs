@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Net;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 
@@ -94,17 +93,9 @@ public static class Listeners
                 var port = BinaryPrimitives.ReverseEndianness(socket.Identity.SourcePort);
                 if (port != 0)
                 {
-                    listeners.Add(new Listener(protocol, port, Format(socket), socket.Owner));
+                    listeners.Add(new Listener(protocol, port, PortSockets.Format(socket), socket.Owner));
                 }
             },
             () => listeners.RemoveRange(before, listeners.Count - before));
-    }
-
-    private static unsafe string Format(DiagnosticsMessage socket)
-    {
-        var length = socket.Family == AddressFamily.InterNetworkV6 ? 16 : 4;
-        return new IPEndPoint(
-            new IPAddress(new ReadOnlySpan<byte>(socket.Identity.Source, length)),
-            BinaryPrimitives.ReverseEndianness(socket.Identity.SourcePort)).ToString();
     }
 }

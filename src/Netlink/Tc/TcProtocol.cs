@@ -41,9 +41,23 @@ public enum U32Attribute : ushort
 /// <summary>Attributes of bpf filters. Source: linux/pkt_cls.h.</summary>
 public enum BpfAttribute : ushort
 {
+    Action = 1, // TCA_BPF_ACT
     Program = 6, // TCA_BPF_FD
     Name = 7, // TCA_BPF_NAME
     Flags = 8, // TCA_BPF_FLAGS
+    Identifier = 11, // TCA_BPF_ID
+}
+
+/// <summary>Attributes of matchall filters. Source: linux/pkt_cls.h.</summary>
+public enum MatchAllAttribute : ushort
+{
+    Action = 2, // TCA_MATCHALL_ACT
+}
+
+/// <summary>Attributes of flower filters. Source: linux/pkt_cls.h.</summary>
+public enum FlowerAttribute : ushort
+{
+    Action = 3, // TCA_FLOWER_ACT
 }
 
 /// <summary>Flags of a u32 selector. Source: linux/pkt_cls.h.</summary>

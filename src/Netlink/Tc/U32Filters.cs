@@ -306,7 +306,7 @@ public static class U32Filters
         return new U32Node(at, handle, keys) { Link = link };
     }
 
-    private static Mirred? ParseAction(ReceivedAttribute actions)
+    internal static Mirred? ParseAction(ReceivedAttribute actions)
     {
         foreach (var element in actions.Nested)
         {

@@ -55,6 +55,12 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 var current = store.Find(key) ?? throw new CniException(CniErrorCode.UnknownContainer, $"{key} is not attached");
                 RefuseUnlessLive(current);
                 var changer = ProcessIdentity.Current;
+                if (current.Change?.Host is not null)
+                {
+                    throw new CniException(
+                        CniErrorCode.TryAgainLater, $"a repair of {key} was interrupted", $"`cni-portmap-isolate repair {key.ContainerId}` ends it");
+                }
+
                 if (current.Change is not null)
                 {
                     // Ours to take back from now on: a second one would remove what comes after it, and DEL has to wait for it.

@@ -32,7 +32,7 @@ internal static class FeatureProbe
     /// <param name="needs">What is asked for beside what every container needs.</param>
     public static List<string> FindMissing(KernelNeeds needs)
     {
-        var missing = NetworkNamespace.RunInNew(() => FindMissingBesideFqCodel(needs));
+        var missing = Ask(needs).Missing;
         if (needs.HasFlag(KernelNeeds.Flows) && LacksFqCodel())
         {
             missing.Add(FairQueue);
@@ -40,6 +40,26 @@ internal static class FeatureProbe
 
         return missing;
     }
+
+    /// <summary>Each feature beside fq_codel that is there, and each that is missing; one that needs a missing one is neither.</summary>
+    /// <param name="needs">What is asked for beside what every container needs.</param>
+    public static (List<string> Present, List<string> Missing) Ask(KernelNeeds needs) => NetworkNamespace.RunInNew(() => AskBesideFqCodel(needs));
+
+    /// <summary>Whether the host's stack has to drop what no filter lets a container send.</summary>
+    public static bool LacksDrop() => NetworkNamespace.RunInNew(() =>
+    {
+        using var drop = BpfProgram.TryLoadDrop();
+        if (drop is null)
+        {
+            return true;
+        }
+
+        using var connection = NetlinkConnection.Open();
+        var batch = new NetlinkBatch(512);
+        Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "probe clsact");
+        BpfFilters.Add(batch, FilterPlaces.Drop(FilterPlaces.Loopback), drop.Descriptor, "probe", "probe bpf");
+        return connection.Execute(batch).Count > 0;
+    });
 
     /// <summary>Whether what waits behind a limit waits in a plain queue.</summary>
     public static bool LacksFqCodel() => NetworkNamespace.RunInNew(() =>
@@ -50,9 +70,9 @@ internal static class FeatureProbe
         return connection.Execute(batch).Count > 0;
     });
 
-    private static List<string> FindMissingBesideFqCodel(KernelNeeds needs)
+    private static (List<string> Present, List<string> Missing) AskBesideFqCodel(KernelNeeds needs)
     {
-        var missing = new List<string>();
+        var (present, missing) = (new List<string>(), new List<string>());
         using var connection = NetlinkConnection.Open();
         using var own = NetworkNamespace.OpenCurrent();
         bool Try(string feature, Action<NetlinkBatch> use)
@@ -60,11 +80,7 @@ internal static class FeatureProbe
             var batch = new NetlinkBatch(1024);
             use(batch);
             var works = connection.Execute(batch).Count == 0;
-            if (!works)
-            {
-                missing.Add(feature);
-            }
-
+            (works ? present : missing).Add(feature);
             return works;
         }
 
@@ -94,6 +110,6 @@ internal static class FeatureProbe
                 batch => Htb.AddQdisc(batch, FilterPlaces.Loopback, Shaper.Qdisc, Shaper.Settings, "probe htb"));
         }
 
-        return missing;
+        return (present, missing);
     }
 }

@@ -63,8 +63,11 @@ internal sealed record HostFacts(
 
     /// <summary>What the host's loopback carries now: it changes with the first container and with the last one.</summary>
     /// <exception cref="CniException">104: there is no loopback.</exception>
-    public static MacAddress ReadLoopbackMac(NetlinkConnection host) =>
-        (Links.Find(host, FilterPlaces.Loopback) ?? throw new CniException(CniErrorCode.KernelFeatureMissing, "the host has no loopback interface")).Mac;
+    public static MacAddress ReadLoopbackMac(NetlinkConnection host) => ReadLoopback(host).Mac;
+
+    /// <exception cref="CniException">104: there is no loopback.</exception>
+    public static Link ReadLoopback(NetlinkConnection host) =>
+        Links.Find(host, FilterPlaces.Loopback) ?? throw new CniException(CniErrorCode.KernelFeatureMissing, "the host has no loopback interface");
 
     /// <summary>A container's limits on this host.</summary>
     /// <exception cref="CniException">7: a limit that follows from the link's speed, which nobody tells.</exception>

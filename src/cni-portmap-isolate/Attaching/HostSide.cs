@@ -56,6 +56,9 @@ internal static class HostSide
     /// <summary>The interface's alias, which tells a person and a rebuilt record whose it is.</summary>
     public static string Alias(AttachmentKey key) => $"{AliasPrefix}{key.Network} {key.ContainerId} {key.IfName}";
 
+    /// <summary>The alias, or null where it is too long for the kernel.</summary>
+    public static string? AliasOrNull(AttachmentKey key) => Alias(key) is { Length: <= LongestAlias } alias ? alias : null;
+
     /// <summary>The key in an alias, or null. A key too long for the kernel's 255 bytes has been left out of it.</summary>
     public static AttachmentKey? ParseAlias(string? alias) =>
         alias is not null
@@ -85,6 +88,9 @@ internal static class HostSide
     /// <summary>Whether the filter that drops what nothing else matched is there.</summary>
     public static bool HasDrop(NetlinkConnection host, int index) =>
         U32Filters.ListPriorities(host, index, TcHandle.Ingress).Contains(("bpf", FilterPlaces.DropPriority, EthernetProtocol.All));
+
+    public static void AddDrop(NetlinkBatch batch, int index, BpfProgram drop, string hostInterface) =>
+        BpfFilters.Add(batch, FilterPlaces.Drop(index), drop.Descriptor, DropName, $"add the last filter to {hostInterface}");
 
     /// <summary>Takes back what <see cref="Build"/> made, but leaves the device.</summary>
     public static void Clear(NetlinkConnection host, AttachmentPath path)
@@ -165,8 +171,7 @@ internal static class HostSide
         Attachment attachment, AttachmentPath path, BpfProgram? drop, out int last, out int leaf, out int firstEntry)
     {
         var batch = new NetlinkBatch();
-        var alias = Alias(attachment.Key);
-        Links.SetUp(batch, path.HostEnd, $"set up {attachment.HostInterface}", alias: alias.Length <= LongestAlias ? alias : null);
+        Links.SetUp(batch, path.HostEnd, $"set up {attachment.HostInterface}", alias: AliasOrNull(attachment.Key));
         Qdiscs.AddClsact(batch, path.HostEnd, $"add clsact to {attachment.HostInterface}");
         var policing = $"add filters to {attachment.HostInterface}";
         foreach (var filter in SourcePolicing.OnHostEnd(path))
@@ -177,7 +182,7 @@ internal static class HostSide
         last = drop is null ? None : batch.Count;
         if (drop is not null)
         {
-            BpfFilters.Add(batch, FilterPlaces.Drop(path.HostEnd), drop.Descriptor, DropName, $"add the last filter to {attachment.HostInterface}");
+            AddDrop(batch, path.HostEnd, drop, attachment.HostInterface);
         }
 
         leaf = attachment.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Mtu, attachment.HostInterface) : None;

@@ -113,13 +113,15 @@ internal sealed class Session : IDisposable
         attachment.BootId == BootId && attachment.HostNetns == Namespace.Identity.ToString();
 
     /// <summary>
-    /// What the attachment's filters in the shared tables are computed from: while its ports are being changed, the old ones and the
-    /// new ones.
+    /// What the attachment's filters in the shared tables are computed from: while its ports are being changed, or it follows the host to
+    /// another master, the old ones and the new ones.
     /// </summary>
     public static IEnumerable<AttachmentPath> PathsOf(Attachment attachment)
     {
         var path = AttachmentPath.Of(attachment);
-        return attachment.Change is { } change ? [path, path with { Claims = change.Claims }] : [path];
+        return attachment.Change is { } change
+            ? [path, path with { Claims = change.Claims }, path with { Master = change.Host?.MasterIfIndex ?? path.Master }]
+            : [path];
     }
 
     public void Dispose()

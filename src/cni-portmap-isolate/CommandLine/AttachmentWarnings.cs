@@ -63,7 +63,9 @@ internal sealed class AttachmentWarnings
 
         if (attachment.Change is not null && !Liveness.IsBeingChanged(attachment))
         {
-            found.Add("an update was interrupted; the next one takes it back");
+            found.Add(attachment.Change.Host is null
+                ? "an update was interrupted; the next one takes it back"
+                : "a repair was interrupted; the next one ends it");
         }
 
         if (attachment.State == AttachmentState.Ready && attachment.BootId == _bootId && attachment.HostNetns == _hostNetns && attachment.Change is null)

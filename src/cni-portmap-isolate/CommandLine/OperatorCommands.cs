@@ -73,6 +73,7 @@ internal static class OperatorCommands
             UpdateCommand.Build(id, stateDir, Guarded),
             DoctorCommand.Build(stateDir, Guarded),
             GarbageCommand.Build(stateDir, Guarded),
+            RepairCommand.Build(stateDir, Guarded),
             UninstallCommand.Build(stateDir, Guarded),
         };
     }

@@ -25,9 +25,7 @@ internal static class CheckCommand
         else
         {
             RecordCheck.Compare(differences, attachment, configuration, request, container.Identity);
-            HostCheck.Compare(
-                differences, session.Host, attachment, ReadHost(differences, session, attachment, configuration), session.Store.FindHost());
-            container.Run(() => ContainerCheck.Compare(differences, attachment));
+            LiveCheck.Compare(differences, session, attachment, container, configuration.Master);
         }
 
         if (differences.Count > 0)
@@ -36,20 +34,6 @@ internal static class CheckCommand
                 CniErrorCode.CheckFailed,
                 $"CHECK found {differences.Count} {(differences.Count == 1 ? "difference" : "differences")} in {key}",
                 differences.ToString());
-        }
-    }
-
-    /// <summary>A master that cannot be shared any more is a difference like any other.</summary>
-    private static HostFacts? ReadHost(DifferenceList differences, Session session, Attachment attachment, NetworkConfiguration configuration)
-    {
-        try
-        {
-            return HostFacts.Read(session.Host, configuration.Master);
-        }
-        catch (CniException e)
-        {
-            differences.Add("master", $"{attachment.Master} with address {attachment.Address}", e.Message);
-            return null;
         }
     }
 }

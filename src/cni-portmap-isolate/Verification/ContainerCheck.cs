@@ -46,7 +46,7 @@ internal static class ContainerCheck
             "container");
         FilterCheck.Compare(
             differences,
-            connection,
+            new FilterDump(connection),
             ContainerSide.Filters(path),
             index => (index == FilterPlaces.Loopback ? "lo" : attachment.IfName) + " in the container",
             exactly: true);

@@ -1,5 +1,4 @@
 using CniIsolator.DataPath;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Plugin.Verification;
@@ -8,13 +7,15 @@ namespace CniIsolator.Plugin.Verification;
 internal static class FilterCheck
 {
     /// <summary>Every expected filter must be there as it was made; on places of our own no other may be.</summary>
-    public static void Compare(
-        DifferenceList differences, NetlinkConnection connection, IEnumerable<U32Filter> expected, Func<int, string> deviceName, bool exactly)
+    public static void Compare(DifferenceList differences, FilterDump dump, IEnumerable<U32Filter> expected, Func<int, string> deviceName, bool exactly)
     {
         foreach (var place in expected.GroupBy(f => f.At))
         {
             var device = deviceName(place.Key.Index);
-            var found = U32Filters.List(connection, place.Key).ToDictionary(f => f.Handle.AsRequested);
+
+            // Not ToDictionary: somebody else's table may have a number that stands for the root table.
+            var found = new Dictionary<U32Handle, U32Filter>();
+            dump.List(place.Key).ForEach(f => found[f.Handle.AsRequested] = f);
             foreach (var filter in place)
             {
                 if (!found.Remove(filter.Handle, out var actual))

@@ -1,0 +1,89 @@
+using CniIsolator.Cni;
+using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.Attaching;
+using CniIsolator.Plugin.Configuration;
+
+namespace CniIsolator.Plugin.Diagnosis;
+
+/// <summary>The shared interface: whether it can be shared, and which address containers get.</summary>
+internal static class MasterDiagnosis
+{
+    private const byte ScopeHost = 254; // RT_SCOPE_HOST
+
+    public static void Look(ExaminedHost host, FindingList findings)
+    {
+        try
+        {
+            var facts = HostFacts.Read(host.Connection, host.MasterName);
+            findings.Good("master", $"{facts.Master.Name} with {facts.Address}, MAC {facts.Master.Mac}, MTU {facts.Master.Mtu}");
+            LookAtAddresses(host, findings, facts);
+            LookAtGateway(host, findings, facts);
+        }
+        catch (CniException e)
+        {
+            findings.Fault("master", e.Message, Remedy(host));
+        }
+    }
+
+    public static void LookAtLimits(ExaminedHost host, FindingList findings)
+    {
+        if (host.Configuration is not { } configuration)
+        {
+            return;
+        }
+
+        try
+        {
+            foreach (var warning in HostFacts.Read(host.Connection, configuration.Master).ReadLimits(configuration).Warnings)
+            {
+                findings.Warn("limits", warning, "change the key in the configuration");
+            }
+        }
+        catch (CniException e) when (e.Message.StartsWith("master", StringComparison.Ordinal))
+        {
+            // Told already.
+        }
+        catch (CniException e)
+        {
+            findings.Fault("limits", e.Message, e.Details ?? "change the key in the configuration");
+        }
+    }
+
+    private static void LookAtAddresses(ExaminedHost host, FindingList findings, HostFacts facts)
+    {
+        var others = Addresses.List(host.Connection, facts.Master.Index).Where(a => a.Scope < ScopeHost && a.Address != facts.Address.Address).ToList();
+        if (others.Count > 0)
+        {
+            findings.Warn(
+                "master",
+                $"{facts.Master.Name} has several addresses: containers share {facts.Address}, the first, and have nothing to do with {string.Join(", ", others)}",
+                others.Select(a => $"ip address del {a} dev {facts.Master.Name}"));
+        }
+    }
+
+    /// <summary>A link that goes down loses its routes, and nobody puts those back that were not made by a network manager.</summary>
+    private static void LookAtGateway(ExaminedHost host, FindingList findings, HostFacts facts)
+    {
+        if (!facts.HasDefaultRoute && host.Running.FirstOrDefault(a => a.Gateway is not null) is { } attachment)
+        {
+            findings.Fault(
+                "master",
+                $"the host has no default route through {facts.Master.Name} any more, which it had through {attachment.Gateway} when {attachment.Key} was started",
+                $"ip route add default via {attachment.Gateway} dev {facts.Master.Name}");
+        }
+    }
+
+    private static string Remedy(ExaminedHost host)
+    {
+        var master = host.Links.FirstOrDefault(l => l.Name == host.MasterName);
+        var known = host.Attachments.FirstOrDefault(a => a.Master == host.MasterName);
+        return master switch
+        {
+            null when host.MasterName is null => $"name the interface as {ConfigurationKeys.Master} in the configuration",
+            null => $"make {host.MasterName} again, or name another interface as {ConfigurationKeys.Master}: {string.Join(", ", host.Links.Where(l => l is { IsLoopback: false, Kind: not "veth" }).Select(l => l.Name))}",
+            { IsLoopback: true } or { Mac.IsZero: true } => $"name another interface as {ConfigurationKeys.Master} in the configuration",
+            { IsUp: false } => $"ip link set {master.Name} up",
+            _ => $"ip address add {(known is null ? "ADDRESS/PREFIX" : $"{known.Address}/{known.PrefixLength}")} dev {master.Name}",
+        };
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using CniIsolator.Ipam;
+using CniIsolator.Plugin.Attaching;
+
+namespace CniIsolator.Plugin.Diagnosis;
+
+/// <summary>The records: what cannot be read, what stands for nothing any more, and what was begun and not ended.</summary>
+internal static class RecordsDiagnosis
+{
+    public static void Look(ExaminedHost host, FindingList findings)
+    {
+        foreach (var record in host.Content.Unreadable)
+        {
+            var lives = host.Links.Any(l => l.Name == record.HostInterface);
+            findings.Fault(
+                "store",
+                $"{record.Path} is unreadable: {record.Reason}; {(lives ? "its interface lives: the next ADD puts the record together again" : "its interface is gone")}",
+                lives ? "DEL the container, or start another one" : $"rm {record.Path}");
+        }
+
+        if (host.Content.UnreadableHost is { } unreadable)
+        {
+            findings.Fault("store", $"{unreadable.Path} is unreadable: {unreadable.Reason}; what the host was like before the first container is not known", host.Command("repair --all"));
+        }
+
+        foreach (var attachment in host.Content.Attachments)
+        {
+            LookAt(host, findings, attachment);
+        }
+    }
+
+    private static void LookAt(ExaminedHost host, FindingList findings, Attachment attachment)
+    {
+        var subject = attachment.Key.ToString();
+        if (attachment.BootId != host.Session.BootId)
+        {
+            findings.Warn(subject, "its record is of an earlier boot; its ports are given away when somebody needs them", host.Command("gc"));
+        }
+        else if (attachment.State != AttachmentState.Ready)
+        {
+            if (!attachment.Creator.IsAlive())
+            {
+                var state = attachment.State.ToString().ToLowerInvariant();
+                findings.Warn(
+                    subject,
+                    string.Create(CultureInfo.InvariantCulture, $"it is {state}, and process {attachment.CreatorPid}, which was at it, has died"),
+                    host.Command("gc"));
+            }
+        }
+        else if (attachment.Change is not null && !Liveness.IsBeingChanged(attachment))
+        {
+            findings.Fault(
+                subject,
+                $"{(attachment.Change.Host is null ? "an update" : "a repair")} was interrupted; the container owns the ports of both sides until it is taken back or done again",
+                host.Command($"repair {attachment.ContainerId}"));
+        }
+        else if (host.Session.IsOnThisHost(attachment) && !attachment.Rebuilt && !host.Session.Liveness.IsNamespaceAlive(attachment))
+        {
+            findings.Warn(subject, $"{attachment.Netns} is gone or another namespace; if its container has ended, its ports are still held", host.Command("gc"));
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using CniIsolator.DataPath;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
+using CniIsolator.Plugin.Attaching;
+
+namespace CniIsolator.Plugin.Verification;
+
+/// <summary>Compares everything that an attachment has in the kernel with its record: what CHECK does beside looking at the request.</summary>
+internal static class LiveCheck
+{
+    /// <param name="differences">Where to note what differs.</param>
+    /// <param name="session">The command's session.</param>
+    /// <param name="attachment">The record.</param>
+    /// <param name="container">Its namespace.</param>
+    /// <param name="master">The host's interface that it should share; null for that of the default route.</param>
+    public static void Compare(DifferenceList differences, Session session, Attachment attachment, NetworkNamespace container, string? master)
+    {
+        var dump = new FilterDump(session.Host);
+        if (MasterCheck.Read(differences, session.Host, attachment, master) is { } facts)
+        {
+            MasterCheck.Compare(differences, attachment, facts);
+        }
+
+        SharedCheck.Compare(differences, dump, attachment, session.Store.FindHost());
+        HostCheck.Compare(differences, dump, attachment);
+        container.Run(() => ContainerCheck.Compare(differences, attachment));
+    }
+}
