@@ -21,25 +21,13 @@ public sealed class FileLock : IDisposable
     /// <returns>The lock, or null when somebody else still held it at the end of <paramref name="timeout"/>.</returns>
     /// <exception cref="IOException">The file cannot be opened or locked.</exception>
     /// <exception cref="UnauthorizedAccessException">The file cannot be opened for want of permission.</exception>
-    public static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared = false) =>
-        TryAcquire(path, timeout, shared, PrivateFile.OpenOrCreate);
-
-    /// <summary>
-    /// Locks a directory, which must be there and no symbolic link: for files whose own locks other code takes.
-    /// </summary>
-    /// <returns>The lock, or null when somebody else still held it at the end of <paramref name="timeout"/>.</returns>
-    /// <exception cref="IOException">The directory cannot be opened or locked.</exception>
-    /// <exception cref="UnauthorizedAccessException">The directory cannot be opened for want of permission.</exception>
-    public static FileLock? TryAcquireDirectory(string path, TimeSpan timeout) =>
-        TryAcquire(path, timeout, shared: false, FileCalls.OpenDirectory);
-
-    private static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared, Func<string, SafeFileHandle> open)
+    public static FileLock? TryAcquire(string path, TimeSpan timeout, bool shared = false)
     {
         var started = Stopwatch.GetTimestamp();
         var pause = 1;
         while (true)
         {
-            var file = open(path);
+            var file = PrivateFile.OpenOrCreate(path);
             try
             {
                 while (!FileCalls.TryLock(file, path, shared))
@@ -106,17 +94,33 @@ public static class PrivateFile
         return FileCalls.Restricted(file, path);
     }
 
+    /// <summary>
+    /// Opens a file to write at its end, creates it where it is missing (mode 0640 less the umask). A character device will do, too: the
+    /// null device keeps nothing.
+    /// </summary>
+    /// <exception cref="NotRegularFileException">A symbolic link, a directory, a fifo or something else.</exception>
+    /// <exception cref="IOException">Any other failure of open(2), a fifo without a reader among them.</exception>
+    /// <exception cref="UnauthorizedAccessException">Permission is missing.</exception>
+    public static SafeFileHandle OpenAppend(string path)
+    {
+        const uint GroupReads = 0b110_100_000; // 0640
+        const int Flags = FileCalls.WriteOnly | FileCalls.CreateFile | FileCalls.Append | FileCalls.NonBlocking | FileCalls.NoTerminal;
+        var file = FileCalls.Open(path, Flags, mode: GroupReads)!;
+        return Checked(file, path, devices: true);
+    }
+
     internal static SafeFileHandle OpenOrCreate(string path)
     {
         var file = FileCalls.Open(path, FileCalls.ReadWrite | FileCalls.CreateFile | FileCalls.NonBlocking)!;
         return FileCalls.Restricted(Checked(file, path), path);
     }
 
-    private static SafeFileHandle Checked(SafeFileHandle file, string path)
+    private static SafeFileHandle Checked(SafeFileHandle file, string path, bool devices = false)
     {
         try
         {
-            return FileCalls.Stat(file, path).IsRegularFile ? file : throw new NotRegularFileException($"{path}: not a regular file");
+            var found = FileCalls.Stat(file, path);
+            return found.IsRegularFile || (devices && found.IsCharacterDevice) ? file : throw new NotRegularFileException($"{path}: not a regular file");
         }
         catch
         {
@@ -146,10 +150,15 @@ public readonly record struct FileFacts(ushort Mode, uint Owner, ulong Device, u
 
     public bool IsSymbolicLink => (Mode & TypeMask) == 0xa000;
 
+    public bool IsCharacterDevice => (Mode & TypeMask) == 0x2000;
+
     public bool IsSocket => (Mode & TypeMask) == 0xc000;
 
     /// <summary>Whether group or others may write.</summary>
     public bool IsWritableByOthers => (Mode & 0b010_010) != 0;
+
+    /// <summary>Whether anybody may remove or rename an entry of this directory, whoever owns the entry.</summary>
+    public bool IsOpenToAll => (Mode & 0b1_000_000_010) == 0b10;
 
     /// <summary>The permission bits, 0 to 0xfff.</summary>
     public int Permissions => Mode & 0xfff;
@@ -183,6 +192,8 @@ internal static partial class FileCalls
     internal const int ReadWrite = 2;
     internal const int CreateFile = 0x40;
     internal const int Exclusive = 0x80;
+    internal const int NoTerminal = 0x100; // O_NOCTTY
+    internal const int Append = 0x400;
     internal const int NonBlocking = 0x800;
 
     private const int CloseOnExec = 0x80000;
@@ -211,11 +222,11 @@ internal static partial class FileCalls
     private static int NoFollow =>
         RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x8000 : 0x20000;
 
-    internal static SafeFileHandle? Open(string path, int flags, bool missingIsNull = false)
+    internal static SafeFileHandle? Open(string path, int flags, bool missingIsNull = false, uint mode = OwnerOnly)
     {
         while (true)
         {
-            var descriptor = open(path, flags | CloseOnExec | NoFollow, OwnerOnly);
+            var descriptor = open(path, flags | CloseOnExec | NoFollow, mode);
             if (descriptor >= 0)
             {
                 return new SafeFileHandle(descriptor, ownsHandle: true);
@@ -236,8 +247,6 @@ internal static partial class FileCalls
             }
         }
     }
-
-    internal static SafeFileHandle OpenDirectory(string path) => Open(path, ReadOnly)!;
 
     /// <summary>Sets mode 0600 on a file just opened; an umask can only have taken bits away, an operator added some.</summary>
     internal static SafeFileHandle Restricted(SafeFileHandle file, string path)

@@ -1,19 +1,22 @@
+using System.Globalization;
+using System.Text;
 using CniIsolator.Linux;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
+using Serilog.Formatting.Display;
 
 namespace CniIsolator.Plugin.Logging;
 
 /// <summary>
-/// The log of one command. Events are kept until the command ends and then written at once, under a lock on the file's
-/// directory: the sink opens the file for itself alone, and would silently lose the lines of a second process.
+/// The log of one command. Events are kept until the command ends, and then appended in a single write, so that commands that end at the same
+/// time leave whole lines. Serilog's own sink for files is not used: it follows a symbolic link, waits for the reader of a fifo, and opens
+/// the file for itself alone, which would need a lock, and whoever may read the directory could hold that.
 /// A log that cannot be written never fails a command.
 /// </summary>
 internal sealed class CommandLog : IDisposable
 {
     private const string Template = "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u3} [{Pid}] {Message:lj}{NewLine}{Exception}";
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(2);
 
     private readonly string _path;
     private readonly List<LogEvent> _events = [];
@@ -47,21 +50,18 @@ internal sealed class CommandLog : IDisposable
 
         try
         {
-            var directory = Directory.CreateDirectory(Path.GetDirectoryName(_path) ?? "/");
-            using var turn = FileLock.TryAcquireDirectory(
-                (directory.ResolveLinkTarget(returnFinalTarget: true) ?? directory).FullName, LockTimeout);
-            using var file = new LoggerConfiguration()
-                .MinimumLevel.Verbose()
-
-                // To audit is to throw where the plain sink would lose lines silently; it has no limit of size either.
-                .AuditTo.File(_path, outputTemplate: Template, formatProvider: System.Globalization.CultureInfo.InvariantCulture)
-                .CreateLogger();
+            Directory.CreateDirectory(Path.GetDirectoryName(_path) ?? "/");
+            using var lines = new StringWriter(CultureInfo.InvariantCulture);
+            var formatter = new MessageTemplateTextFormatter(Template, CultureInfo.InvariantCulture);
             foreach (var logEvent in _events)
             {
-                file.Write(logEvent);
+                formatter.Format(logEvent, lines);
             }
+
+            using var file = PrivateFile.OpenAppend(_path);
+            RandomAccess.Write(file, Encoding.UTF8.GetBytes(lines.ToString()), 0);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or AggregateException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             Console.Error.WriteLine($"cni-portmap-isolate: the log {_path} cannot be written: {e.Message}");
         }
