@@ -58,6 +58,8 @@ public static class PacketKeys
 
     public static U32Key Source(InternetAddress address) => new(address.Bits, 0xffff_ffff, 12);
 
+    public static U32Key SourceNet(InternetAddress address, uint mask) => new(address.Bits & mask, mask, 12);
+
     public static U32Key Destination(InternetAddress address) => new(address.Bits, 0xffff_ffff, 16);
 
     public static U32Key DestinationNet(InternetAddress address, uint mask) => new(address.Bits & mask, mask, 16);
