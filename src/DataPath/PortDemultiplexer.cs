@@ -8,7 +8,7 @@ namespace CniIsolator.DataPath;
 /// Ingress of the master and of the host's loopback: finds the container that owns a packet's destination port, or the
 /// source port that an ICMP error quotes, in a fixed number of steps however many containers there are.
 /// <code>
-/// root: to the shared address, not from it ── by protocol ─┬─ tcp, udp, sctp: skip the IP header ── by port / 256 ── slices, fixed ports
+/// root: to the shared address ── by protocol ─┬─ tcp, udp, sctp: skip the IP header ── by port / 256 ── slices, fixed ports
 ///                                             └─ icmp: skip the IP header ─┬─ errors: quoted header ── by port / 256 ── …
 ///                                                                          └─ echo replies: a copy to every container
 /// </code>
