@@ -1,5 +1,7 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using CniIsolator.Testbed;
 
 namespace CniIsolator.Security.Tests;
 

@@ -1,3 +1,5 @@
+using CniIsolator.Testbed;
+
 namespace CniIsolator.Security.Tests;
 
 /// <summary>Where a frame that a container sends may turn up.</summary>

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Net;
+using CniIsolator.Testbed;
 
 namespace CniIsolator.Security.Tests;
 

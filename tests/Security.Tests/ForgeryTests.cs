@@ -1,3 +1,5 @@
+using CniIsolator.Testbed;
+
 namespace CniIsolator.Security.Tests;
 
 /// <summary>What the root of a container, with every network capability, can send: exactly what is its own.</summary>

@@ -1,3 +1,6 @@
+using System.Net;
+using CniIsolator.Testbed;
+
 namespace CniIsolator.Security.Tests;
 
 /// <summary>With `hostLoopback: deny` nothing that listens on the host's 127.x.x.x is reachable for a container, by whatever way.</summary>

@@ -1,3 +1,6 @@
+using System.Net;
+using CniIsolator.Testbed;
+
 namespace CniIsolator.Security.Tests;
 
 /// <summary>What a container with a packet socket and a promiscuous interface gets to see of others.</summary>

@@ -1,3 +1,5 @@
+using CniIsolator.Testbed;
+
 namespace CniIsolator.Security.Tests;
 
 /// <summary>Listeners at every place that a container's packets could come to.</summary>

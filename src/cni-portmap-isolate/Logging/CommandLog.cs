@@ -63,12 +63,35 @@ internal sealed class CommandLog : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            Console.Error.WriteLine($"cni-portmap-isolate: the log {_path} cannot be written: {e.Message}");
+            Complain($"cni-portmap-isolate: the log {_path} cannot be written: {e.Message}");
+        }
+    }
+
+    private static void Complain(string message)
+    {
+        try
+        {
+            Console.Error.WriteLine(message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nobody is left to tell, and what the command has done stays done.
         }
     }
 
     private sealed class Memory(List<LogEvent> events) : ILogEventSink
     {
-        public void Emit(LogEvent logEvent) => events.Add(logEvent);
+        public void Emit(LogEvent logEvent)
+        {
+            foreach (var (name, value) in logEvent.Properties.ToArray())
+            {
+                if (value is ScalarValue { Value: string text })
+                {
+                    logEvent.AddOrUpdateProperty(new LogEventProperty(name, new ScalarValue(SingleLine.Of(text))));
+                }
+            }
+
+            events.Add(logEvent);
+        }
     }
 }
