@@ -50,7 +50,7 @@ public sealed class EnvironmentTests
         {
             ["TMPDIR"] = files, ["HOME"] = files, ["LD_PRELOAD"] = "/nowhere.so", ["LD_LIBRARY_PATH"] = files, ["LD_AUDIT"] = "/nowhere.so", ["LD_DEBUG"] = "all",
             ["DOTNET_STARTUP_HOOKS"] = "/nowhere.dll", ["DOTNET_EnableDiagnostics"] = "1", ["DOTNET_EnableEventPipe"] = "1", ["DOTNET_EventPipeOutputPath"] = files + "/trace",
-            ["DOTNET_DiagnosticPorts"] = files + "/port,connect,suspend", ["DOTNET_DbgEnableMiniDump"] = "1", ["DOTNET_DbgMiniDumpName"] = files + "/dump",
+            ["DOTNET_DiagnosticPorts"] = files + "/port,connect,suspend",
             ["DOTNET_gcServer"] = "1", ["COMPlus_gcServer"] = "1", ["CORECLR_ENABLE_PROFILING"] = "1", ["CORECLR_PROFILER_PATH"] = "/nowhere.so",
             ["SERILOG__MINIMUMLEVEL"] = "Verbose", ["MALLOC_PERTURB_"] = "85", ["GCONV_PATH"] = files, ["LOCPATH"] = files, ["LANG"] = "tr_TR.UTF-8",
         };
