@@ -40,6 +40,12 @@ public static partial class CniNames
             throw new CniException(CniErrorCode.InvalidEnvironment, "interface name is . or ..");
         }
 
+        // Not the reference library's rule: the name is shown on terminals.
+        if (name.Any(c => char.IsControl(c) && !char.IsWhiteSpace(c)))
+        {
+            throw new CniException(CniErrorCode.InvalidEnvironment, "interface name contains control characters");
+        }
+
         if (name.Any(c => c is '/' or ':' or '\0' || char.IsWhiteSpace(c)))
         {
             throw new CniException(

@@ -33,6 +33,21 @@ public static class PacketKeys
     /// <summary>ICMP messages that quote the packet they are about.</summary>
     public static readonly byte[] IcmpErrors = [Unreachable, TimeExceeded, ParameterProblem];
 
+    /// <summary>
+    /// The errors that a container may send, behind the IPv4 header. Not that a packet was too large for the next hop (type 3, code 4):
+    /// only a router says so, and the receiver would send smaller packets to all containers, as they have one address.
+    /// </summary>
+    public static readonly U32Key[] ContainerErrors =
+    [
+        new((uint)Unreachable << 24, 0xfffc_0000, 0, AtNextHeader: true), // codes 0 to 3
+        new((uint)Unreachable << 24 | 0x0008_0000, 0xfff8_0000, 0, AtNextHeader: true), // codes 8 to 15
+        IcmpType(TimeExceeded, nextHeader: true),
+        IcmpType(ParameterProblem, nextHeader: true),
+    ];
+
+    /// <summary>IPv4, with a header of at least 20 bytes: of 5 words, of 6 or 7, of 8 to 15.</summary>
+    public static readonly U32Key[] SoundHeaders = [new(0x4500_0000, 0xff00_0000, 0), new(0x4600_0000, 0xfe00_0000, 0), new(0x4800_0000, 0xf800_0000, 0)];
+
     /// <summary>Not a fragment, or the first one, which alone has ports.</summary>
     public static readonly U32Key FirstFragment = new(0, 0x0000_1fff, 4);
 
@@ -42,6 +57,8 @@ public static class PacketKeys
     public static U32Key Protocol(byte protocol) => new((uint)protocol << 16, 0x00ff_0000, 8);
 
     public static U32Key Source(InternetAddress address) => new(address.Bits, 0xffff_ffff, 12);
+
+    public static U32Key SourceNet(InternetAddress address, uint mask) => new(address.Bits & mask, mask, 12);
 
     public static U32Key Destination(InternetAddress address) => new(address.Bits, 0xffff_ffff, 16);
 
@@ -64,6 +81,9 @@ public static class PacketKeys
 
     /// <summary>ICMP type, behind the IPv4 header.</summary>
     public static U32Key IcmpType(byte type, bool nextHeader = false) => new((uint)type << 24, 0xff00_0000, 0, nextHeader);
+
+    /// <summary>Destination of the packet that an ICMP error quotes.</summary>
+    public static U32Key QuotedDestination(InternetAddress address) => new(address.Bits, 0xffff_ffff, QuotedHeaderAt + 16, AtNextHeader: true);
 
     /// <summary>Protocol of the packet that an ICMP error quotes.</summary>
     public static U32Key QuotedProtocol(TransportProtocol protocol) =>

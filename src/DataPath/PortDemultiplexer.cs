@@ -45,7 +45,12 @@ public static class PortDemultiplexer
         var filters = Shared(master, quotedSource: address);
         filters.Table(EchoReplies, 1);
         filters.Link(Icmp, 0, 4, new U32Link(EchoReplies), PacketKeys.IcmpType(PacketKeys.EchoReply));
-        filters.Link(FilterPlaces.Root, 0, 1, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(address), PacketKeys.FirstFragment);
+
+        // Nobody outside has the shared address or 127.x.x.x. A container takes packets from its own address, since its neighbours have
+        // the same, so it would believe such a forgery; the host's stack does not.
+        filters.Accept(FilterPlaces.Root, 0, 1, PacketKeys.Destination(address), PacketKeys.Source(address));
+        filters.Accept(FilterPlaces.Root, 0, 2, PacketKeys.Destination(address), PacketKeys.SourceNet(InternetAddress.Loopback, 0xff00_0000));
+        filters.Link(FilterPlaces.Root, 0, 3, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(address), PacketKeys.FirstFragment);
         return arp.Concat(filters);
     }
 

@@ -21,6 +21,7 @@ public static class SourcePolicing
     private const int ToHost = 0x702;
     private const int QuotedPorts = 0x703;
     private const int LaterFragments = 0x704;
+    private const int SoundHeaders = 0x705;
 
     public static IEnumerable<U32Filter> OnHostEnd(AttachmentPath path) => Arp(path).Concat(Internet(path));
 
@@ -64,7 +65,8 @@ public static class SourcePolicing
             Mirred.Redirect(path.Master),
             [
                 .. PacketKeys.EthernetSource(mac),
-                new U32Key(1, 0x0000_ffff, 4),
+                new U32Key(0x0001_0800, 0xffff_ffff, 0), // Ethernet, IPv4
+                new U32Key(0x0604_0001, 0xffff_ffff, 4), // address lengths, a request
                 new U32Key((uint)mac.High << 16 | mac.Low >> 16, 0xffff_ffff, 8),
                 new U32Key(mac.Low << 16 | address >> 16, 0xffff_ffff, 12),
                 new U32Key(address << 16, 0xffff_0000, 16),
@@ -80,6 +82,7 @@ public static class SourcePolicing
         filters.Table(QuotedPorts, 1);
         filters.Table(OwnedPorts, 256);
         filters.Table(LaterFragments, 1);
+        filters.Table(SoundHeaders, 1);
         AddToHost(filters, path);
         AddDestinations(filters, path);
         AddOwnedPorts(filters, path);
@@ -148,25 +151,38 @@ public static class SourcePolicing
         }
 
         filters.Link(OwnedPorts, PacketKeys.Icmp, 1, new U32Link(Destinations), PacketKeys.IcmpType(PacketKeys.Echo, nextHeader: true));
-        for (var i = 0; i < PacketKeys.IcmpErrors.Length; i++)
+
+        // What the container received came to an address it shares. One that quotes another destination is about somebody else's
+        // packet, and what it says of a path the receiver would believe of that destination.
+        var icmp = 2;
+        foreach (var address in (InternetAddress[])(path.HostLoopback ? [path.Address, InternetAddress.Loopback] : [path.Address]))
         {
-            filters.Link(OwnedPorts, PacketKeys.Icmp, 2 + i, new U32Link(QuotedPorts), PacketKeys.IcmpType(PacketKeys.IcmpErrors[i], nextHeader: true));
+            foreach (var error in PacketKeys.ContainerErrors)
+            {
+                filters.Link(OwnedPorts, PacketKeys.Icmp, icmp++, new U32Link(QuotedPorts), error, PacketKeys.QuotedDestination(address));
+            }
         }
     }
 
     private static void AddRoot(FilterList filters, AttachmentPath path)
     {
+        // A header of less than 20 bytes would have its own first bytes taken for ports.
+        for (var i = 0; i < PacketKeys.SoundHeaders.Length; i++)
+        {
+            filters.Link(FilterPlaces.Root, 0, 1 + i, new U32Link(SoundHeaders), PacketKeys.SoundHeaders[i]);
+        }
+
         var owned = PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4);
-        filters.Link(FilterPlaces.Root, 0, 1, owned, PacketKeys.FirstFragment, PacketKeys.Source(path.Address));
+        filters.Link(SoundHeaders, 0, 1, owned, PacketKeys.FirstFragment, PacketKeys.Source(path.Address));
         if (path.HostLoopback)
         {
-            filters.Link(FilterPlaces.Root, 0, 2, owned, PacketKeys.FirstFragment, PacketKeys.Source(InternetAddress.Loopback));
+            filters.Link(SoundHeaders, 0, 2, owned, PacketKeys.FirstFragment, PacketKeys.Source(InternetAddress.Loopback));
         }
 
         // u32 cannot say "not zero": a later fragment has one of the 13 bits of its offset set.
         for (var bit = 0; bit < 13; bit++)
         {
-            filters.Link(FilterPlaces.Root, 0, 3 + bit, new U32Link(LaterFragments), new U32Key(1u << bit, 1u << bit, 4));
+            filters.Link(SoundHeaders, 0, 3 + bit, new U32Link(LaterFragments), new U32Key(1u << bit, 1u << bit, 4));
         }
     }
 

@@ -34,6 +34,7 @@ internal sealed class StoreDirectory
     /// <summary>Makes the directory (0700) where it is missing and refuses one that others could tamper with.</summary>
     internal void Prepare() => Attempt("create", Path, () =>
     {
+        TrustedParents.Check(Path, [FileFacts.CurrentUser]);
         if (FileFacts.Read(Path) is null)
         {
             MakeParents(System.IO.Path.GetDirectoryName(Path));
@@ -53,6 +54,7 @@ internal sealed class StoreDirectory
         FileFacts found;
         try
         {
+            TrustedParents.Check(Path, owners);
             if (FileFacts.Read(Path) is not { } facts)
             {
                 return false;

@@ -11,6 +11,10 @@ internal static unsafe partial class Libc
     public const int OpenCloseOnExec = 0x80000; // O_CLOEXEC
     public const int OpenPathOnly = 0x200000; // O_PATH
 
+    public const int GetDescriptorFlags = 1; // F_GETFD
+    public const int FileSizeExceeded = 25; // SIGXFSZ
+    public const nint IgnoreSignal = 1; // SIG_IGN
+
     public const int CloneNewNetwork = 0x40000000; // CLONE_NEWNET
     public const ulong GetNamespaceType = 0xb703; // NS_GET_NSTYPE
     public const long NamespaceFilesystemMagic = 0x6e736673; // NSFS_MAGIC
@@ -55,6 +59,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
     public static partial int Unshare(int flags);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Control(int descriptor, int command, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    public static partial nint Signal(int signal, nint handler);
 
     [LibraryImport("libc", EntryPoint = "umask")]
     public static partial int Umask(int mask);

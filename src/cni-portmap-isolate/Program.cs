@@ -3,7 +3,9 @@ using CniIsolator.Linux;
 using CniIsolator.Plugin;
 using CniIsolator.Plugin.CommandLine;
 
-// State and log are root's own, whatever mask the runtime has.
+// State and log are root's own, whatever mask the runtime has, and its other leavings do no harm either.
+StandardDescriptors.Fill();
+StandardDescriptors.SurviveFileSizeLimit();
 HostIdentity.SetUmask(0b000_010_111);
 
 // A runtime passes no arguments, an operator no CNI_COMMAND.

@@ -2,6 +2,7 @@ using System.Globalization;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
+using CniIsolator.Plugin.Logging;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -35,7 +36,7 @@ internal static class AttachmentTable
         {
             foreach (var (name, value) in Details(attachment, counters, warnings[attachment.Key]))
             {
-                output.WriteLine($"{name + ":",-18}{value}");
+                output.WriteLine($"{SingleLine.Of(name) + ":",-18}{SingleLine.Of(value)}");
             }
 
             output.WriteLine();

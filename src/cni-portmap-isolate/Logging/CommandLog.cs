@@ -1,19 +1,21 @@
+using System.Globalization;
+using System.Text;
 using CniIsolator.Linux;
 using Serilog;
 using Serilog.Core;
 using Serilog.Events;
+using Serilog.Sinks.File;
 
 namespace CniIsolator.Plugin.Logging;
 
 /// <summary>
-/// The log of one command. Events are kept until the command ends and then written at once, under a lock on the file's
-/// directory: the sink opens the file for itself alone, and would silently lose the lines of a second process.
+/// The log of one command. Events are kept until the command ends, and then appended in a single write, so that commands that end at the same
+/// time leave whole lines. The file is opened here: by itself the sink would follow a symbolic link and wait for the reader of a fifo.
 /// A log that cannot be written never fails a command.
 /// </summary>
 internal sealed class CommandLog : IDisposable
 {
     private const string Template = "{Timestamp:yyyy-MM-ddTHH:mm:ss.fffzzz} {Level:u3} [{Pid}] {Message:lj}{NewLine}{Exception}";
-    private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(2);
 
     private readonly string _path;
     private readonly List<LogEvent> _events = [];
@@ -47,28 +49,67 @@ internal sealed class CommandLog : IDisposable
 
         try
         {
-            var directory = Directory.CreateDirectory(Path.GetDirectoryName(_path) ?? "/");
-            using var turn = FileLock.TryAcquireDirectory(
-                (directory.ResolveLinkTarget(returnFinalTarget: true) ?? directory).FullName, LockTimeout);
-            using var file = new LoggerConfiguration()
-                .MinimumLevel.Verbose()
+            Directory.CreateDirectory(Path.GetDirectoryName(_path) ?? "/");
+            using var file = PrivateFile.OpenAppend(_path);
+            using var lines = new MemoryStream();
 
-                // To audit is to throw where the plain sink would lose lines silently; it has no limit of size either.
-                .AuditTo.File(_path, outputTemplate: Template, formatProvider: System.Globalization.CultureInfo.InvariantCulture)
-                .CreateLogger();
-            foreach (var logEvent in _events)
+            // By its descriptor, so that the sink opens what was looked at, whatever is at the path by now. To audit is to throw where the plain
+            // sink would lose lines silently; it has no limit of size either.
+            using (var sink = new LoggerConfiguration()
+                .MinimumLevel.Verbose()
+                .AuditTo.File(
+                    $"/proc/self/fd/{file.DangerousGetHandle()}",
+                    outputTemplate: Template,
+                    formatProvider: CultureInfo.InvariantCulture,
+                    hooks: new WriteInto(lines))
+                .CreateLogger())
             {
-                file.Write(logEvent);
+                _events.ForEach(sink.Write);
             }
+
+            RandomAccess.Write(file, lines.ToArray(), 0);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or AggregateException)
         {
-            Console.Error.WriteLine($"cni-portmap-isolate: the log {_path} cannot be written: {e.Message}");
+            Complain($"cni-portmap-isolate: the log {_path} cannot be written: {e.Message}");
+        }
+    }
+
+    private static void Complain(string message)
+    {
+        try
+        {
+            Console.Error.WriteLine(message);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nobody is left to tell, and what the command has done stays done.
         }
     }
 
     private sealed class Memory(List<LogEvent> events) : ILogEventSink
     {
-        public void Emit(LogEvent logEvent) => events.Add(logEvent);
+        public void Emit(LogEvent logEvent)
+        {
+            foreach (var (name, value) in logEvent.Properties.ToArray())
+            {
+                if (value is ScalarValue { Value: string text })
+                {
+                    logEvent.AddOrUpdateProperty(new LogEventProperty(name, new ScalarValue(SingleLine.Of(text))));
+                }
+            }
+
+            events.Add(logEvent);
+        }
+    }
+
+    /// <summary>Has the sink write into memory: it flushes line by line.</summary>
+    private sealed class WriteInto(Stream lines) : FileLifecycleHooks
+    {
+        public override Stream OnFileOpened(Stream underlyingStream, Encoding encoding)
+        {
+            underlyingStream.Dispose();
+            return lines;
+        }
     }
 }

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
-namespace CniIsolator.DataPath.Tests;
+namespace CniIsolator.Testbed;
 
 /// <summary>Everything of one IP protocol that a namespace's own stack delivers locally, whatever sockets there are.</summary>
 public sealed partial class RawSocket : IDisposable

@@ -1,4 +1,4 @@
-namespace CniIsolator.DataPath.Tests;
+namespace CniIsolator.Testbed;
 
 /// <summary>Eight bytes in a packet by which it is known wherever it turns up.</summary>
 public sealed class Mark

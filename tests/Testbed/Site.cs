@@ -1,6 +1,7 @@
+using System.Net;
 using System.Text.Json;
 
-namespace CniIsolator.DataPath.Tests;
+namespace CniIsolator.Testbed;
 
 /// <summary>A container that the plugin has attached.</summary>
 /// <param name="Id">CNI_CONTAINERID.</param>
@@ -94,7 +95,13 @@ public sealed class Site : IDisposable
     public byte[] ToHost(byte[] packet) => Frames.Ethernet(Topology.HostMac, Topology.HostMac, Frames.EtherTypeIPv4, packet);
 
     /// <summary>No packet may go in circles when a test is through.</summary>
-    public void AssertQuiet() => Assert.True(Softirq.WaitForQuiet(Topology), "packets keep running after the test");
+    public void AssertQuiet()
+    {
+        if (!Softirq.WaitForQuiet(Topology))
+        {
+            throw new InvalidOperationException("packets keep running after the test");
+        }
+    }
 
     public void Dispose() => Topology.Dispose();
 }
