@@ -183,16 +183,38 @@ public sealed class ReapTests : IDisposable
             SliceTests.Kill(_bed, dead[n], $"c{n + 1}");
         }
 
-        _bed.EditRecord("c2", record => record["address"] = "nowhere");
-        PluginResult collected = _bed.Plugin.Gc([]);
-        Bed.Fails(collected, 999, "testnet/c2/eth0", "nowhere");
-        Assert.Equal("c2", Assert.Single(Ids()));
-        CommandResult reaped = Gc();
-        Assert.Equal(1, reaped.ExitCode);
+        // A file that something is mounted on can be neither replaced nor removed.
+        string record = _bed.RecordPath("c2");
+        _bed.Host.Execute("mount", "--bind", record, record).Require();
+        try
+        {
+            Bed.Fails(_bed.Plugin.Gc([]), 999, "testnet/c2/eth0", record);
+            Assert.Equal("c2", Assert.Single(Ids()));
+            CommandResult reaped = Gc();
+            Assert.Equal(1, reaped.ExitCode);
+            Assert.DoesNotContain("reaped", reaped.Output, StringComparison.Ordinal);
+            Bed.Says(reaped.Error, "testnet/c2/eth0", record);
+        }
+        finally
+        {
+            _bed.Host.Execute("umount", record).Require();
+        }
 
-        // Its filters cannot be computed, but are seen to lead nowhere.
-        Assert.DoesNotContain("reaped", reaped.Output, StringComparison.Ordinal);
-        Bed.Says(reaped.Error, "testnet/c2/eth0", "nowhere");
+        Bed.Says(Gc().Output, "reaped testnet/c2/eth0");
+    }
+
+    [Fact]
+    public void A_record_with_values_that_nothing_can_be_computed_from_is_unreadable_and_goes_with_its_interface()
+    {
+        Namespace dead = _bed.Added("c1");
+        string path = _bed.RecordPath("c1");
+        SliceTests.Kill(_bed, dead, "c1");
+        _bed.EditRecord("c1", record => record["address"] = "nowhere");
+        _bed.Plugin.Gc([]).Require();
+        CommandResult reaped = Gc();
+        Assert.Equal(0, reaped.ExitCode);
+        Bed.Says(reaped.Output, path, "nowhere");
+        Assert.False(File.Exists(path));
     }
 
     [Fact]
