@@ -96,7 +96,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             }
         }
 
-        throw new CniException(CniErrorCode.TryAgainLater, "other attachments come and go too fast");
+        throw new CniException(CniErrorCode.TryAgainLater, $"{key} could not be changed: other commands changed the store each time", "nothing was changed; try again");
     }
 
     private void RefuseUnlessLive(Attachment current)

@@ -66,7 +66,7 @@ internal sealed class Reservation(
             }
         }
 
-        throw new CniException(CniErrorCode.TryAgainLater, "other attachments come and go too fast");
+        throw new CniException(CniErrorCode.TryAgainLater, $"no ports could be reserved for {request.ContainerId}: other commands changed the store each time", "nothing was changed; try again");
     }
 
     private void Reclaim(List<Attachment> dead)

@@ -66,7 +66,8 @@ internal static class OperatorCommands
 
         return new RootCommand(
             "CNI plugin that lets containers share the host's one address, each with ports of its own. "
-            + "Container runtimes run it without arguments, with CNI_COMMAND in its environment.")
+            + "Container runtimes run it without arguments, with CNI_COMMAND in its environment. "
+            + "What is below is for the operator: data goes to stdout, all else to stderr; exit code 0, 1 for a fault, 2 for a wrong command line.")
         {
             list,
             show,

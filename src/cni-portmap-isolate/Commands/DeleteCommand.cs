@@ -41,7 +41,10 @@ internal static class DeleteCommand
             // A change takes milliseconds, and would put back filters that we have just removed.
             if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } changing || !Liveness.IsBeingChanged(changing), session.LockTimeout))
             {
-                throw new CniException(CniErrorCode.TryAgainLater, $"{key} is being changed by another process");
+                throw new CniException(
+                    CniErrorCode.TryAgainLater,
+                    $"{key} is being changed by process {session.Store.Find(key)?.CreatorPid}",
+                    $"waited {session.LockTimeout.TotalSeconds:0.###} s for it; DEL again when it has ended");
             }
 
             using var store = session.Begin();

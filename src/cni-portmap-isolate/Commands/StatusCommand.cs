@@ -27,7 +27,7 @@ internal static class StatusCommand
         var missing = FeatureProbe.FindMissing(NeedsOf(configuration));
         if (missing.Count > 0)
         {
-            throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel lacks {string.Join(", ", missing)}");
+            throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel lacks {string.Join(", ", missing)}", "boot a kernel that has it, or load its module; `cni-portmap-isolate doctor` tells more");
         }
     }
 

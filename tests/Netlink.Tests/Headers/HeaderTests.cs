@@ -17,6 +17,7 @@ public class HeaderTests
         #include <fcntl.h>
         #include <sched.h>
         #include <stddef.h>
+        #include <signal.h>
         #include <sys/inotify.h>
         #include <sys/ioctl.h>
         #include <sys/resource.h>
