@@ -12,6 +12,15 @@ public sealed class RecordFormatException(string message, Exception? inner = nul
     private const int Longest = 300;
 
     // A parser's message may have half of the damaged file in it, and is told in one line of a list.
-    private static string OneLine(string message) =>
-        string.Concat(message.Take(Longest).Select(c => char.IsControl(c) ? ' ' : c)) + (message.Length > Longest ? "..." : "");
+    private static string OneLine(string message)
+    {
+        var line = message.Length > Longest ? message[..Longest] + "..." : message;
+        return string.Create(line.Length, line, static (characters, text) =>
+        {
+            for (var i = 0; i < text.Length; i++)
+            {
+                characters[i] = char.IsControl(text[i]) ? ' ' : text[i];
+            }
+        });
+    }
 }

@@ -118,6 +118,6 @@ internal static class LiveDiagnosis
     }
 
     private static string Shorten(IReadOnlyList<string> differences) =>
-        string.Join("; ", differences.Take(Most))
+        string.Join("; ", differences.ToArray().AsSpan(0, Math.Min(Most, differences.Count))!)
         + (differences.Count > Most ? string.Create(CultureInfo.InvariantCulture, $"; and {differences.Count - Most} more differences") : "");
 }

@@ -31,7 +31,7 @@ internal static class SocketsDiagnosis
         }
 
         var holders = SocketHolders.Find(found.Select(s => s.Inode));
-        foreach (var socket in found.Take(Most))
+        foreach (var socket in found.GetRange(0, Math.Min(Most, found.Count)))
         {
             Describe(host, findings, networks, socket, holders.GetValueOrDefault(socket.Inode));
         }

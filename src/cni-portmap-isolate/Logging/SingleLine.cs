@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace CniIsolator.Plugin.Logging;
 
 /// <summary>
@@ -7,8 +10,26 @@ namespace CniIsolator.Plugin.Logging;
 internal static class SingleLine
 {
     /// <summary>The text with every control character written out, such as \u001b.</summary>
-    public static string Of(string text) =>
-        text.AsSpan().ContainsAnyInRange('\0', '\u001f') || text.AsSpan().ContainsAnyInRange('\u007f', '\u009f')
-            ? string.Concat(text.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()))
-            : text;
+    public static string Of(string text)
+    {
+        if (!text.AsSpan().ContainsAnyInRange('\0', '\u001f') && !text.AsSpan().ContainsAnyInRange('\u007f', '\u009f'))
+        {
+            return text;
+        }
+
+        var line = new StringBuilder();
+        foreach (var character in text)
+        {
+            if (char.IsControl(character))
+            {
+                line.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}");
+            }
+            else
+            {
+                line.Append(character);
+            }
+        }
+
+        return line.ToString();
+    }
 }
