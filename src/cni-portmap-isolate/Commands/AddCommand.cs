@@ -136,7 +136,7 @@ internal static class AddCommand
         }
 
         var details = left is null ? cause.Message : $"{cause.Message}; {left}";
-        var missing = FeatureProbe.FindMissing(NeedsOf(attachment));
+        var missing = FeatureProbe.FindMissingIfPossible(NeedsOf(attachment));
         return missing.Count > 0
             ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
             : new CniException(CniErrorCode.RolledBack, $"ADD failed and was rolled back: {cause.Message}", details, cause);
