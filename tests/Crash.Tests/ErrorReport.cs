@@ -9,8 +9,9 @@ public static class ErrorReport
     /// <param name="outcome">How it ended.</param>
     /// <param name="step">What failed.</param>
     /// <param name="error">Why: a number of errno.h.</param>
+    /// <param name="lasts">Whether the same went for all behind it: then the file that mattered may have been a later one.</param>
     /// <exception cref="CellException">It ended otherwise, or its words do not tell what failed.</exception>
-    public static string Read(Outcome outcome, Step step, int error)
+    public static string Read(Outcome outcome, Step step, int error, bool lasts = false)
     {
         ArgumentNullException.ThrowIfNull(outcome);
         ArgumentNullException.ThrowIfNull(step);
@@ -32,7 +33,7 @@ public static class ErrorReport
             throw new CellException($"not a word of \"{meaning}\": {outcome}");
         }
 
-        return step.Kind is not ("file" or "lock") || words.Contains(FileOf(step), StringComparison.Ordinal)
+        return step.Kind is not ("file" or "lock") || words.Contains(lasts ? "/store" : FileOf(step), StringComparison.Ordinal)
             ? said
             : throw new CellException($"the file {FileOf(step)} is not named: {outcome}");
     }

@@ -26,7 +26,7 @@ public sealed partial class LastingErrorTests(ITestOutputHelper output)
             int error = Array.FindIndex(Errors, one => one.Name == name);
             scene.Begin();
             (Outcome outcome, _) = scene.Stepped($"error-from {step.Number} {Errors[error].Number}", Target.Add.Run);
-            string said = ErrorReport.Read(outcome, step, Errors[error].Number);
+            string said = ErrorReport.Read(outcome, step, Errors[error].Number, lasts: true);
             if (outcome.ExitCode == 0)
             {
                 string what = all.IndexOf(step) > committed ? "the log only" : throw new CellException($"success, and no reason is known why that is right: {outcome}");
