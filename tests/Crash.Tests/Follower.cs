@@ -216,7 +216,17 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         }
 
         scene.RequireState("ready");
-        scene.Plugin.Check(scene.Container!, Scene.Victim, config: scene.VictimConfig).Require();
+        if ((string?)scene.Record(Scene.Victim)!["address"] is var address && address != scene.Address)
+        {
+            throw new CellException($"its address is {address}");
+        }
+
+        // CHECK would miss the address that the result of ADD had; this compares the same.
+        outcome = Target.Repair.Run(scene, scene.Plugin);
+        if (outcome.Output.Trim() != "nothing to repair")
+        {
+            throw new CellException($"after a repair: {outcome}");
+        }
     }
 
     private static void Collect(Scene scene) => scene.Plugin.Gc([(Scene.Neighbour, "eth0")]).Require();

@@ -70,6 +70,9 @@ public sealed class Scene : IDisposable
 
     public Namespace Host => _net.Host;
 
+    /// <summary>The host's address at the moment.</summary>
+    public string Address => (_hasOtherAddress ? OtherAddress : $"{_net.HostAddress}/").Split('/')[0];
+
     public string Store => Config.StateDirectory!;
 
     /// <summary>The victim's ports and limit.</summary>
