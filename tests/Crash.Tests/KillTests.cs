@@ -59,7 +59,11 @@ public sealed class KillTests(ITestOutputHelper output)
             }
 
             scene.RequireSingleOwners();
-            target.Inspect(scene);
+            if (name == followers[0].Name)
+            {
+                target.Inspect(scene);
+            }
+
             string said = followers.Single(follower => follower.Name == name).Run(scene);
             scene.CleanUp();
             return said;
