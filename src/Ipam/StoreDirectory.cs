@@ -292,7 +292,7 @@ internal sealed class StoreDirectory
         Delete(LockPath);
         if (Names().Count == 0)
         {
-            Attempt("remove", Path, () => Directory.Delete(Path));
+            Attempt("remove", Path, () => FileFacts.RemoveDirectory(Path));
         }
     }
 

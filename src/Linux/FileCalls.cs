@@ -169,6 +169,14 @@ internal static partial class FileCalls
         return chmod(path, mode) == 0 ? true : throw Failure("chmod", path);
     }
 
+    internal static void RemoveDirectory(string path)
+    {
+        if (rmdir(path) != 0)
+        {
+            throw Failure("rmdir", path);
+        }
+    }
+
     private static Exception Failure(string operation, string path)
     {
         var error = Marshal.GetLastPInvokeError();
@@ -222,6 +230,9 @@ internal static partial class FileCalls
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int mkdir(string path, uint mode);
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int rmdir(string path);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chmod(string path, uint mode);

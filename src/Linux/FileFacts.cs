@@ -49,4 +49,9 @@ public readonly record struct FileFacts(ushort Mode, uint Owner, ulong Device, u
     /// <exception cref="IOException">Any other failure.</exception>
     /// <exception cref="UnauthorizedAccessException">Permission is missing.</exception>
     public static bool TryCreateDirectory(string path, UnixFileMode mode) => FileCalls.TryMakeDirectory(path, (uint)mode);
+
+    /// <summary>Removes an empty directory. Unlike <see cref="Directory.Delete(string)"/> it does not call a read-only file system a lack of permission.</summary>
+    /// <exception cref="IOException">It is not empty, or another failure.</exception>
+    /// <exception cref="UnauthorizedAccessException">Permission is missing.</exception>
+    public static void RemoveDirectory(string path) => FileCalls.RemoveDirectory(path);
 }

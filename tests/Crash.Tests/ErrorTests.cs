@@ -141,7 +141,7 @@ public sealed class ErrorTests(ITestOutputHelper output)
 
             target.Prepare(scene);
             (Outcome outcome, _) = scene.Stepped($"{(step.IsReceive ? "recv-error" : "error")} {step.Number} {error}", target.Run);
-            string said = Said(outcome, step);
+            string said = ErrorReport.Read(outcome, step, error);
             if (outcome.ExitCode == 0)
             {
                 said = (all.IndexOf(step) > committed ? "the change is made and written; only to show it failed" : Harmless(target, step, error, inside.Contains(step))) ?? throw new CellException($"success, and no reason is known why that is right: {outcome}");
@@ -174,34 +174,5 @@ public sealed class ErrorTests(ITestOutputHelper output)
         }
 
         return found;
-    }
-
-    /// <summary>What the command said of its failure, or a fault of how it said it.</summary>
-    private static string Said(Outcome outcome, Step step)
-    {
-        if (outcome.ExitCode is not (0 or 1))
-        {
-            throw new CellException($"neither success nor an error: {outcome}");
-        }
-
-        if (outcome.ExitCode == 0)
-        {
-            return "";
-        }
-
-        // Where standard output is what fails, there is only stderr to say it on.
-        if (outcome.Protocol is not { } result || step.Kind == "stdout")
-        {
-            return outcome.Error.Length > 0 ? outcome.Error.Trim().Split('\n')[0] : throw new CellException("no word on stderr");
-        }
-
-        if (result.ErrorCode is not { } code || string.IsNullOrWhiteSpace(result.ErrorMessage))
-        {
-            throw new CellException($"not one JSON document with code and message: {outcome}");
-        }
-
-        return code is 5 or 11 or 103 or 104 or 105 or 107 or 999
-            ? $"{code} {result.ErrorMessage}"
-            : throw new CellException($"code {code} is of something else: {outcome}");
     }
 }

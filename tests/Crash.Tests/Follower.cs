@@ -17,6 +17,14 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         return container is null ? "" : Inside(container);
     });
 
+    /// <summary>The namespace lives on, and is attached once more: what DEL leaves in it is in nobody's way.</summary>
+    public static Follower DeleteAndAdd { get; } = new("DEL, ADD in the same namespace", scene =>
+    {
+        Delete!.Run(scene);
+        Attached(scene, scene.Container!, Scene.Victim, scene.Plugin.Add(scene.Container!, Scene.Victim, config: scene.VictimConfig), scene.VictimConfig);
+        return "";
+    });
+
     public static Follower DeleteWithoutNamespace { get; } = new("DEL without netns", scene =>
     {
         scene.Plugin.Del(null, Scene.Victim).Require();
@@ -182,6 +190,45 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         return Directory.Exists(scene.Store) ? throw new CellException("the store is left") : "";
     });
 
+    public static Follower RepairAgain { get; } = new("repair again", scene =>
+    {
+        Repaired(scene);
+        return "";
+    });
+
+    /// <summary>One that is attached between the halves of a repair has the new address; the end of the repair leaves it as it is.</summary>
+    public static Follower AddOtherAndRepair { get; } = new("ADD of another, repair again", scene =>
+    {
+        Namespace container = scene.NewContainer();
+        scene.Plugin.Add(container, Scene.Other, config: scene.Config.WithPorts(31020)).Require();
+        scene.RequireSingleOwners();
+        Repaired(scene);
+        scene.Plugin.Check(container, Scene.Other).Require();
+        return "";
+    });
+
+    private static void Repaired(Scene scene)
+    {
+        Outcome outcome = Target.Repair.Run(scene, scene.Plugin);
+        if (outcome.ExitCode != 0)
+        {
+            throw new CellException(outcome.ToString());
+        }
+
+        scene.RequireState("ready");
+        if ((string?)scene.Record(Scene.Victim)!["address"] is var address && address != scene.Address)
+        {
+            throw new CellException($"its address is {address}");
+        }
+
+        // CHECK would miss the address that the result of ADD had; this compares the same.
+        outcome = Target.Repair.Run(scene, scene.Plugin);
+        if (outcome.Output.Trim() != "nothing to repair")
+        {
+            throw new CellException($"after a repair: {outcome}");
+        }
+    }
+
     private static void Collect(Scene scene) => scene.Plugin.Gc([(Scene.Neighbour, "eth0")]).Require();
 
     private static string Gone(Scene scene) =>
@@ -213,13 +260,6 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
             throw new CellException($"left in the container: {links}");
         }
 
-        if (!qdiscs.Contains("clsact", StringComparison.Ordinal))
-        {
-            return "";
-        }
-
-        // Killed between the qdisc and its first filter, nothing tells whose it is; an ADD takes it as it is.
-        string filters = container.Tc("filter show dev lo ingress");
-        return filters.Trim().Length == 0 ? "an empty clsact stays on the container's lo" : throw new CellException($"left in the container: {filters}");
+        return qdiscs.Contains("clsact", StringComparison.Ordinal) ? throw new CellException($"left in the container: {qdiscs}{container.Tc("filter show dev lo ingress")}") : "";
     }
 }

@@ -15,7 +15,7 @@ public sealed class KillTests(ITestOutputHelper output)
     ];
 
     [Fact]
-    public void ADD() => Play(Target.Add, AfterAttaching);
+    public void ADD() => Play(Target.Add, [Follower.DeleteAndAdd, .. AfterAttaching]);
 
     [Fact]
     public void ADD_beside_another() => Play(Target.Add, [Follower.Delete, Follower.CollectAlive, Follower.AddAgain, Follower.AddOther], beside: true);
@@ -40,10 +40,13 @@ public sealed class KillTests(ITestOutputHelper output)
     [Fact]
     public void Uninstall() => Play(Target.Uninstall, [Follower.UninstallAgain, Follower.Delete, Follower.AddAgain, Follower.AddOther]);
 
-    private void Play(Target target, Follower[] followers, bool beside = false)
+    [Fact]
+    public void Repair() => Play(Target.Repair, [Follower.RepairAgain, Follower.Delete, Follower.AddOtherAndRepair], every: int.MaxValue);
+
+    private void Play(Target target, Follower[] followers, bool beside = false, int every = 5)
     {
         List<Step> all = Steps.Of(target, beside);
-        Step[] rows = Steps.Chosen(all.Where(step => step.Changes), every: 5);
+        Step[] rows = Steps.Chosen(all.Where(step => step.Changes), every);
         Grid grid = new($"{target.Name}{(beside ? " beside another" : "")} kill", () => new Scene(beside), (scene, step, name) =>
         {
             scene.Begin();
@@ -56,6 +59,11 @@ public sealed class KillTests(ITestOutputHelper output)
             }
 
             scene.RequireSingleOwners();
+            if (name == followers[0].Name)
+            {
+                target.Inspect(scene);
+            }
+
             string said = followers.Single(follower => follower.Name == name).Run(scene);
             scene.CleanUp();
             return said;

@@ -21,6 +21,8 @@ public sealed class Scene : IDisposable
     /// <summary>The first slice of the pool.</summary>
     public const int FirstSlice = 16384;
 
+    private const string OtherAddress = "10.77.0.3/24";
+
     // What stays in a store without attachments.
     private static readonly string[] Harmless = ["lock", "host.lock", "freed.json", "networks.json"];
 
@@ -33,6 +35,7 @@ public sealed class Scene : IDisposable
     private Reboot? _reboot;
     private SafeFileHandle? _held;
     private bool _attached;
+    private bool _hasOtherAddress;
 
     public Scene(bool withNeighbour = false)
     {
@@ -66,6 +69,9 @@ public sealed class Scene : IDisposable
     public Plugin Plugin { get; } = null!;
 
     public Namespace Host => _net.Host;
+
+    /// <summary>The host's address at the moment.</summary>
+    public string Address => (_hasOtherAddress ? OtherAddress : $"{_net.HostAddress}/").Split('/')[0];
 
     public string Store => Config.StateDirectory!;
 
@@ -131,6 +137,13 @@ public sealed class Scene : IDisposable
         _attached = forever;
     }
 
+    /// <summary>The host gets another address, until the round's cleaning up.</summary>
+    public void ReplaceAddress()
+    {
+        _hasOtherAddress = true;
+        MoveAddress($"{_net.HostAddress}/24", OtherAddress);
+    }
+
     /// <summary>The runtime takes the victim's namespace away, as after a failed ADD.</summary>
     public void EndContainer()
     {
@@ -161,6 +174,12 @@ public sealed class Scene : IDisposable
         foreach (string id in (string[])[Victim, Other])
         {
             Plugin.Del(id == Victim ? Container : null, id).Require();
+        }
+
+        if (_hasOtherAddress)
+        {
+            MoveAddress(OtherAddress, $"{_net.HostAddress}/24");
+            _hasOtherAddress = false;
         }
 
         RequireUnchanged("after DEL of everybody");
@@ -234,6 +253,10 @@ public sealed class Scene : IDisposable
             }
         }
     }
+
+    // With the last address of a link its routes go as well.
+    private void MoveAddress(string from, string to) => Host.IpBatch(
+        $"address del {from} dev {_net.Options.Master}", $"address add {to} dev {_net.Options.Master}", $"route add default via {_net.OutAddress} dev {_net.Options.Master}");
 
     /// <summary>Each round has the same slice and the same notes.</summary>
     private void ForgetThePast()

@@ -7,6 +7,7 @@
  *   list                  runs the command to its end
  *   kill N                kills it (SIGKILL) right after step N; the messages behind N in the same datagram are not sent
  *   error N ERRNO         step N is not carried out and fails with this number
+ *   error-from N ERRNO    the same for step N and all later ones of its sort: what changes a file, a sysctl, or netlink requests; others as for error
  *   recv-error N ERRNO    the Nth receive from netlink fails with this number; what would have been received stays in the socket
  *
  * Only paths below a DIR, /proc/sys and standard output count. The report has a line for each step: number, kind, K where a kill after it leaves something
@@ -48,7 +49,9 @@
 #error "system call registers are known for x86-64 only"
 #endif
 
-enum mode { LIST, KILL, ERROR, RECV_ERROR };
+enum mode { LIST, KILL, ERROR, ERROR_FROM, RECV_ERROR };
+
+enum sort { OTHER, OF_FILES, OF_SYSCTLS, OF_NETLINK };
 
 enum { MOST_THREADS = 256, MOST_DESCRIPTORS = 1024, MOST_DIRECTORIES = 8, LARGEST_DATAGRAM = 1 << 18 };
 
@@ -59,8 +62,9 @@ struct thread {
     bool restarting;
     bool kill;
     struct user_regs_struct entry;
-    uint64_t patched_at; /* an nlmsghdr that was changed for the time of the call */
-    struct nlmsghdr original;
+    uint64_t patched_at; /* where a datagram is whose headers were changed for the time of the call */
+    uint8_t *original;
+    size_t original_length;
 };
 
 static enum mode mode = LIST;
@@ -76,9 +80,14 @@ static long steps, receives;
 static struct thread threads[MOST_THREADS];
 static int netlink_protocol[MOST_DESCRIPTORS]; /* and 1; 0 is no netlink socket */
 
-/* The answer to a message that was made a no-operation, to be changed when it is received. */
-static int awaited_descriptor = -1;
-static uint32_t awaited_sequence;
+/* The answers to messages that were made no-operations, to be changed when they are received: sequence numbers from first to last, if any. */
+static struct awaited {
+    bool any;
+    uint32_t first, last;
+} awaited[MOST_DESCRIPTORS];
+
+/* What step N was, once it has been reached. */
+static enum sort failing = OTHER;
 
 static void fail(const char *format, ...)
 {
@@ -176,7 +185,14 @@ static bool is_watched(const char *path)
     return is_sysctl(path);
 }
 
-/* Counts a step and tells whether it is the one. */
+static enum sort sort_of(const char *kind, bool changes)
+{
+    return strcmp(kind, "file") == 0 && changes ? OF_FILES
+        : strcmp(kind, "sysctl") == 0 || strcmp(kind, "sysctl-open") == 0 ? OF_SYSCTLS
+        : strcmp(kind, "change") == 0 || strcmp(kind, "query") == 0 ? OF_NETLINK : OTHER;
+}
+
+/* Counts a step and tells whether it is the one, or one of those behind it. */
 static bool step(const char *kind, bool changes, const char *format, ...)
 {
     char text[2 * PATH_MAX];
@@ -189,7 +205,12 @@ static bool step(const char *kind, bool changes, const char *format, ...)
         fprintf(report, "%ld\t%s\t%s\t%s\n", steps, kind, changes ? "K" : "-", text);
     }
 
-    return (mode == KILL || mode == ERROR) && steps == wanted;
+    if (mode == ERROR_FROM && steps == wanted) {
+        failing = sort_of(kind, changes);
+        return true;
+    }
+
+    return mode == ERROR_FROM ? failing != OTHER && failing == sort_of(kind, changes) : (mode == KILL || mode == ERROR) && steps == wanted;
 }
 
 static void set_registers(pid_t id, const struct user_regs_struct *registers)
@@ -281,14 +302,24 @@ static bool on_send(struct thread *thread)
             }
 
             /* The kernel does nothing for a control message, and acknowledges it where that is asked for. */
-            thread->patched_at = thread->entry.rsi + at;
-            thread->original = *message;
+            if (thread->original == NULL) {
+                thread->original = malloc(length);
+                if (thread->original == NULL) {
+                    fail("no memory");
+                }
+
+                thread->patched_at = thread->entry.rsi;
+                thread->original_length = length;
+                memcpy(thread->original, datagram, length);
+            }
+
             struct nlmsghdr changed = *message;
             changed.nlmsg_type = NLMSG_NOOP;
             changed.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-            write_memory(thread->id, thread->patched_at, &changed, sizeof changed);
-            awaited_descriptor = descriptor;
-            awaited_sequence = message->nlmsg_seq;
+            write_memory(thread->id, thread->entry.rsi + at, &changed, sizeof changed);
+            if (!awaited[descriptor].any) {
+                awaited[descriptor] = (struct awaited) { true, message->nlmsg_seq, mode == ERROR ? message->nlmsg_seq : UINT32_MAX };
+            }
         }
 
         at = next;
@@ -314,14 +345,15 @@ static bool on_receive(struct thread *thread)
         return true;
     }
 
-    return descriptor == awaited_descriptor;
+    return awaited[descriptor].any;
 }
 
-/* Puts the error into the answer that is awaited, if this datagram has it. */
+/* Puts the error into the answers that are awaited, as far as this datagram has them. */
 static void on_received(struct thread *thread, long received)
 {
     static uint8_t datagram[LARGEST_DATAGRAM];
-    if ((int)thread->entry.rdi != awaited_descriptor || received <= 0) {
+    int descriptor = (int)thread->entry.rdi;
+    if (descriptor < 0 || descriptor >= MOST_DESCRIPTORS || !awaited[descriptor].any || received <= 0) {
         return;
     }
 
@@ -335,11 +367,10 @@ static void on_received(struct thread *thread, long received)
             return;
         }
 
-        if (message->nlmsg_type == NLMSG_ERROR && message->nlmsg_seq == awaited_sequence) {
+        if (message->nlmsg_type == NLMSG_ERROR && message->nlmsg_seq >= awaited[descriptor].first && message->nlmsg_seq <= awaited[descriptor].last) {
             int error = -wanted_errno;
             write_memory(thread->id, thread->entry.rsi + at + NLMSG_HDRLEN, &error, sizeof error);
-            awaited_descriptor = -1;
-            return;
+            awaited[descriptor].any = mode == ERROR_FROM;
         }
 
         at += NLMSG_ALIGN(message->nlmsg_len);
@@ -484,9 +515,10 @@ static void on_return(struct thread *thread)
     }
 
     long result = (long)registers.rax;
-    if (thread->patched_at != 0) {
-        write_memory(thread->id, thread->patched_at, &thread->original, sizeof thread->original);
-        thread->patched_at = 0;
+    if (thread->original != NULL) {
+        write_memory(thread->id, thread->patched_at, thread->original, thread->original_length);
+        free(thread->original);
+        thread->original = NULL;
     }
 
     if (result <= -512 && result >= -516) { /* ERESTARTSYS and its like, which user space never sees */
@@ -502,6 +534,7 @@ static void on_return(struct thread *thread)
 
     if (thread->entry.orig_rax == SYS_socket && result >= 0 && result < MOST_DESCRIPTORS) {
         netlink_protocol[result] = (int)thread->entry.rdx + 1;
+        awaited[result].any = false;
     } else if (thread->entry.orig_rax == SYS_recvfrom) {
         on_received(thread, result);
     }
@@ -677,13 +710,13 @@ int main(int count, char **words)
         }
     }
 
-    static const char *const names[] = { "list", "kill", "error", "recv-error" };
+    static const char *const names[] = { "list", "kill", "error", "error-from", "recv-error" };
     for (mode = LIST; at < count && mode <= RECV_ERROR && strcmp(words[at], names[mode]) != 0; mode++) {
     }
 
     int numbers = mode == LIST ? 0 : mode == KILL ? 1 : 2;
     if (mode > RECV_ERROR || at + numbers + 2 >= count || strcmp(words[at + numbers + 1], "--") != 0) {
-        fail("usage: stepper [--under DIR]... [--report FILE] [--limit SECONDS] list|kill N|error N ERRNO|recv-error N ERRNO -- COMMAND ARGUMENTS...");
+        fail("usage: stepper [--under DIR]... [--report FILE] [--limit SECONDS] list|kill N|error N ERRNO|error-from N ERRNO|recv-error N ERRNO -- COMMAND ARGUMENTS...");
     }
 
     wanted = numbers > 0 ? number_of(words[at + 1]) : 0;
@@ -696,7 +729,7 @@ int main(int count, char **words)
         fail("cannot write the report: %s", strerror(errno));
     }
 
-    bool reached = mode == LIST || killed || (mode == RECV_ERROR ? receives >= wanted : mode == ERROR && steps >= wanted);
+    bool reached = mode == LIST || killed || (mode == RECV_ERROR ? receives >= wanted : mode != KILL && steps >= wanted);
     if (!reached) {
         fail("the command ended after %ld steps and %ld receives, before number %ld", steps, receives, wanted);
     }

@@ -81,18 +81,20 @@ public sealed class ForeignOwnerTests
         bed.AssertClean();
     }
 
-    [Fact]
-    public void The_container_s_own_filters_on_its_loopback_stay()
+    [Theory]
+    [InlineData("ingress")]
+    [InlineData("egress")]
+    public void The_container_s_own_filters_on_its_loopback_stay(string hook)
     {
         using Bed bed = new();
         Namespace container = bed.Container();
         container.Ip("link set lo up");
-        container.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ip prio 10 u32 match ip protocol 253 0xff action mirred egress mirror dev lo");
-        string own = container.Tc("filter show dev lo ingress");
+        container.TcBatch("qdisc add dev lo clsact", $"filter add dev lo {hook} protocol ip prio 10 u32 match ip protocol 253 0xff action mirred egress mirror dev lo");
+        string own = container.Tc($"filter show dev lo {hook}");
         bed.Plugin.Add(container, "c1").Require();
         bed.Plugin.Check(container, "c1").Require();
         bed.Plugin.Del(container, "c1").Require();
-        Assert.Equal(own, container.Tc("filter show dev lo ingress"));
+        Assert.Equal(own, container.Tc($"filter show dev lo {hook}"));
         bed.AssertClean();
     }
 

@@ -219,7 +219,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         }
 
         var limits = begun.Change is { Egress: not null } or { Ingress: not null };
-        var missing = FeatureProbe.FindMissing(limits ? KernelNeeds.Limits : KernelNeeds.None);
+        var missing = FeatureProbe.FindMissingIfPossible(limits ? KernelNeeds.Limits : KernelNeeds.None);
         return missing.Count > 0
             ? new CniException(
                 CniErrorCode.KernelFeatureMissing,

@@ -56,11 +56,27 @@ internal sealed class Construction(
             attachment with { PlainQueue = plainQueue || host.PlainQueue, DropsUnmatched = host.DropsUnmatched };
     }
 
-    /// <summary>Puts container and host back as they were.</summary>
-    public void RollBack()
+    /// <summary>Puts container and host back as they were. Each part is tried, whatever becomes of the others.</summary>
+    /// <returns>Why some of it is still there; none when all of it has gone.</returns>
+    public IReadOnlyList<IOException> RollBack()
     {
-        container.Run(before.Restore);
-        HostSide.Remove(session.Host, [_path], attachment.HostInterface, _foreign);
+        var faults = new List<IOException>();
+        Attempt(() => container.Run(() => before.Restoration.ForEach(Attempt)));
+        Attempt(() => HostSide.RemoveEntries(session.Host, [_path], _foreign));
+        Attempt(() => HostSide.RemoveLink(session.Host, attachment.HostInterface));
+        return faults;
+
+        void Attempt(Action part)
+        {
+            try
+            {
+                part();
+            }
+            catch (IOException e)
+            {
+                faults.Add(e);
+            }
+        }
     }
 
     /// <summary>Removes filters in the way that lead nowhere; one that leads to a device is somebody's.</summary>

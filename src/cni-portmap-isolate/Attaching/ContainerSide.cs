@@ -79,21 +79,19 @@ internal static class ContainerSide
     /// Takes away what <see cref="Build"/> made, apart from the veth, which goes from the host's side. A namespace that
     /// lives on gets its loopback back as a new one has it, but for the MAC: the kernel takes no zeros.
     /// </summary>
-    public static void Remove()
+    /// <param name="keepQdisc">Whether the qdisc was there before, and so stays even where it is empty.</param>
+    public static void Remove(bool keepQdisc = false)
     {
         using var connection = NetlinkConnection.Open();
         var batch = new NetlinkBatch(1024);
-        var places = U32Filters.ListPriorities(connection, FilterPlaces.Loopback, TcHandle.Ingress);
-        if (places.Exists(p => p.Priority == FilterPlaces.InternetPriority))
+        var ingress = U32Filters.ListPriorities(connection, FilterPlaces.Loopback, TcHandle.Ingress);
+        if (!keepQdisc && HasOwnClsact(connection, ingress))
         {
-            if (places.TrueForAll(p => p.Priority == FilterPlaces.InternetPriority))
-            {
-                Qdiscs.DeleteClsact(batch, FilterPlaces.Loopback, "remove clsact from the container's loopback");
-            }
-            else
-            {
-                U32Filters.DeletePriority(batch, FilterPlaces.Internet(FilterPlaces.Loopback), "remove the filters of the container's loopback");
-            }
+            Qdiscs.DeleteClsact(batch, FilterPlaces.Loopback, "remove clsact from the container's loopback");
+        }
+        else if (ingress.Exists(p => p.Priority == FilterPlaces.InternetPriority))
+        {
+            U32Filters.DeletePriority(batch, FilterPlaces.Internet(FilterPlaces.Loopback), "remove the filters of the container's loopback");
         }
 
         Links.Restore(batch, FilterPlaces.Loopback, null, DefaultLoopbackMtu, up: true, "put back the container's loopback");
@@ -103,6 +101,15 @@ internal static class ContainerSide
     /// <summary>All filters inside the container, to make and to compare with.</summary>
     public static IEnumerable<U32Filter> Filters(AttachmentPath path) =>
         ContainerFilters.OnLoopback(path).Concat(ContainerFilters.OnInterface(path));
+
+    /// <summary>
+    /// Whether there is a clsact that nobody else has filters in. An empty one counts: an ADD that died between the qdisc and its first filter
+    /// has left it, and whoever else made it lost nothing by its going.
+    /// </summary>
+    private static bool HasOwnClsact(NetlinkConnection connection, List<(string Kind, ushort Priority, EthernetProtocol Protocol)> ingress) =>
+        ingress.TrueForAll(p => p.Priority == FilterPlaces.InternetPriority)
+        && Qdiscs.List(connection, FilterPlaces.Loopback).Exists(q => q.Kind == "clsact")
+        && U32Filters.ListPriorities(connection, FilterPlaces.Loopback, TcHandle.Egress).Count == 0;
 
     private static NetlinkBatch Compose(
         Attachment attachment, AttachmentPath path, int hostNamespace, MacAddress? gatewayMac, out int leaf)

@@ -40,34 +40,28 @@ internal sealed class ContainerSnapshot
             [.. from name in Names let value = Sysctl.Read(name) where value is not null select (name, value)]);
     }
 
-    /// <summary>Removes the filters of an attachment, and puts loopback and sysctls back.</summary>
-    public void Restore()
+    /// <summary>What puts the namespace back, in order: the filters of an attachment go, then loopback and sysctls are as before.</summary>
+    public List<Action> Restoration => [() => ContainerSide.Remove(_hadFilterQdisc), RestoreLoopback, .. _sysctls.ConvertAll<Action>(s => () => Restore(s.Name, s.Value))];
+
+    private void RestoreLoopback()
     {
-        ContainerSide.Remove();
-        if (Links.Find(l => l.Index == FilterPlaces.Loopback) is { } loopback)
+        if (Links.Find(l => l.Index == FilterPlaces.Loopback) is not { } loopback)
         {
-            using var connection = NetlinkConnection.Open();
-            var batch = new NetlinkBatch(256);
-            if (!_hadFilterQdisc && !HasFilters(connection))
-            {
-                // Where not even the first filter could be made, nothing else tells that it is ours.
-                Qdiscs.DeleteClsact(batch, FilterPlaces.Loopback, "remove clsact from the container's loopback");
-            }
-
-            Netlink.Route.Links.Restore(
-                batch, loopback.Index, loopback.Mac.IsZero ? null : loopback.Mac, loopback.Mtu, loopback.IsUp, "put back the container's loopback");
-            connection.ExecuteOrThrow(batch);
+            return;
         }
 
-        foreach (var (name, value) in _sysctls)
-        {
-            if (Sysctl.Read(name) != value)
-            {
-                Sysctl.Write(name, value);
-            }
-        }
+        using var connection = NetlinkConnection.Open();
+        var batch = new NetlinkBatch(256);
+        Netlink.Route.Links.Restore(
+            batch, loopback.Index, loopback.Mac.IsZero ? null : loopback.Mac, loopback.Mtu, loopback.IsUp, "put back the container's loopback");
+        connection.ExecuteOrThrow(batch);
     }
 
-    private static bool HasFilters(NetlinkConnection connection) =>
-        ((uint[])[TcHandle.Ingress, TcHandle.Egress]).Any(hook => U32Filters.ListPriorities(connection, FilterPlaces.Loopback, hook).Count > 0);
+    private static void Restore(string name, string value)
+    {
+        if (Sysctl.Read(name) != value)
+        {
+            Sysctl.Write(name, value);
+        }
+    }
 }

@@ -123,7 +123,7 @@ internal static class Detachment
 
             try
             {
-                container.Run(ContainerSide.Remove);
+                container.Run(() => ContainerSide.Remove());
                 return;
             }
             catch (IOException)

@@ -28,8 +28,25 @@ internal static class FeatureProbe
 {
     public const string FairQueue = "fq_codel (CONFIG_NET_SCH_FQ_CODEL, kernel 3.5)";
 
+    /// <summary>
+    /// The same after something else failed, which has to be told in any case: where the kernel cannot be asked, nothing is known to be missing.
+    /// </summary>
+    /// <param name="needs">What is asked for beside what every container needs.</param>
+    public static List<string> FindMissingIfPossible(KernelNeeds needs)
+    {
+        try
+        {
+            return FindMissing(needs);
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+    }
+
     /// <summary>Each missing feature with the option that builds it and the first kernel that had it.</summary>
     /// <param name="needs">What is asked for beside what every container needs.</param>
+    /// <exception cref="IOException">The kernel cannot be asked: no right to, or no memory.</exception>
     public static List<string> FindMissing(KernelNeeds needs)
     {
         var missing = Ask(needs).Missing;
@@ -43,6 +60,7 @@ internal static class FeatureProbe
 
     /// <summary>Each feature beside fq_codel that is there, and each that is missing; one that needs a missing one is neither.</summary>
     /// <param name="needs">What is asked for beside what every container needs.</param>
+    /// <exception cref="IOException">The kernel cannot be asked: no right to, or no memory.</exception>
     public static (List<string> Present, List<string> Missing) Ask(KernelNeeds needs) => NetworkNamespace.RunInNew(() => AskBesideFqCodel(needs));
 
     /// <summary>Whether the host's stack has to drop what no filter lets a container send.</summary>
@@ -70,6 +88,10 @@ internal static class FeatureProbe
         return connection.Execute(batch).Count > 0;
     });
 
+    // A kernel without a feature does not know its name; these say something about the caller, or about now.
+    private static bool IsOfTheMoment(Errno errno) =>
+        errno is Errno.NotPermitted or Errno.AccessDenied or Errno.OutOfMemory or Errno.NoBufferSpace or Errno.Busy or Errno.Interrupted;
+
     private static (List<string> Present, List<string> Missing) AskBesideFqCodel(KernelNeeds needs)
     {
         var (present, missing) = (new List<string>(), new List<string>());
@@ -79,9 +101,14 @@ internal static class FeatureProbe
         {
             var batch = new NetlinkBatch(1024);
             use(batch);
-            var works = connection.Execute(batch).Count == 0;
-            (works ? present : missing).Add(feature);
-            return works;
+            var failures = connection.Execute(batch);
+            if (failures.Count > 0 && IsOfTheMoment(failures[0].Errno))
+            {
+                throw failures[0].ToException();
+            }
+
+            (failures.Count == 0 ? present : missing).Add(feature);
+            return failures.Count == 0;
         }
 
         var place = FilterPlaces.Internet(FilterPlaces.Loopback);

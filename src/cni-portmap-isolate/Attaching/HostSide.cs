@@ -71,9 +71,17 @@ internal static class HostSide
     /// <param name="host">A connection into the host's namespace.</param>
     /// <param name="paths">What the entries are computed from.</param>
     /// <param name="hostInterface">The device is removed only if it has this name.</param>
+    public static void Remove(NetlinkConnection host, IEnumerable<AttachmentPath> paths, string hostInterface)
+    {
+        RemoveEntries(host, paths);
+        RemoveLink(host, hostInterface);
+    }
+
+    /// <summary>Takes the container out of the demultiplexer.</summary>
+    /// <param name="host">A connection into the host's namespace.</param>
+    /// <param name="paths">What the entries are computed from.</param>
     /// <param name="keep">Entries that are not this container's, since making them failed.</param>
-    public static void Remove(
-        NetlinkConnection host, IEnumerable<AttachmentPath> paths, string hostInterface, IReadOnlySet<U32Handle>? keep = null)
+    public static void RemoveEntries(NetlinkConnection host, IEnumerable<AttachmentPath> paths, IReadOnlySet<U32Handle>? keep = null)
     {
         var batch = new NetlinkBatch();
         foreach (var filter in paths.SelectMany(Entries).Where(f => keep is null || !keep.Contains(f.Handle)))
@@ -82,7 +90,6 @@ internal static class HostSide
         }
 
         host.ExecuteOrThrow(batch);
-        RemoveLink(host, hostInterface);
     }
 
     /// <summary>Whether the filter that drops what nothing else matched is there.</summary>

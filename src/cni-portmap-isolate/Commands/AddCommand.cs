@@ -123,45 +123,77 @@ internal static class AddCommand
     private static CniException RollBack(Session session, Attachment attachment, Construction construction, Exception cause, ILogger log)
     {
         log.Error(cause, "ADD of {Attachment} failed and is rolled back", attachment.Key);
-        var details = cause.Message;
-        try
+        var faults = construction.RollBack();
+        foreach (var fault in faults)
         {
-            construction.RollBack();
-        }
-        catch (IOException e)
-        {
-            log.Error(e, "the roll-back of {Attachment} is incomplete", attachment.Key);
-            details += $"; the roll-back is incomplete: {e.Message}";
+            log.Error(fault, "the roll-back of {Attachment} is incomplete", attachment.Key);
         }
 
-        Release(session, attachment, log);
+        var left = faults.Count > 0 ? Keep(session, attachment, faults, log) : Release(session, attachment, log);
         if (cause is CniException known)
         {
-            return known;
+            return left is null ? known : new CniException(known.Code, known.Message, known.Details is { } text ? $"{text}; {left}" : left, cause);
         }
 
-        var missing = FeatureProbe.FindMissing(NeedsOf(attachment));
+        var details = left is null ? cause.Message : $"{cause.Message}; {left}";
+        var missing = FeatureProbe.FindMissingIfPossible(NeedsOf(attachment));
         return missing.Count > 0
             ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
             : new CniException(CniErrorCode.RolledBack, $"ADD failed and was rolled back: {cause.Message}", details, cause);
     }
 
-    private static void Release(Session session, Attachment attachment, ILogger log)
+    /// <summary>
+    /// Filters that are left may still lead to the container. Its record keeps the ports from others until a DEL, GC or another ADD has cleared
+    /// the rest away.
+    /// </summary>
+    /// <returns>What there is to say of it.</returns>
+    private static string Keep(Session session, Attachment attachment, IReadOnlyList<IOException> faults, ILogger log)
+    {
+        var left = $"the roll-back is incomplete: {string.Join("; ", faults.Select(f => f.Message))}; the ports {attachment.Slice} stay reserved until DEL or GC has cleared the rest away";
+        try
+        {
+            using var store = session.Begin();
+            if (FindOwn(store, attachment) is { } current)
+            {
+                store.Write(current with { State = AttachmentState.Deleting });
+            }
+
+            return left;
+        }
+        catch (Exception e) when (e is CniException or StoreException or IOException)
+        {
+            // As it is, the record says that it is being made by a process that will soon be gone: that is cleared away as well.
+            log.Error(e, "the record of {Attachment} could not be marked as being taken down", attachment.Key);
+            return $"{left}; {e.Message}";
+        }
+    }
+
+    /// <returns>What there is to say of a reservation that could not be released; null where it could.</returns>
+    private static string? Release(Session session, Attachment attachment, ILogger log)
     {
         try
         {
             using (var store = session.Begin())
             {
-                store.Remove(attachment.Key);
+                if (FindOwn(store, attachment) is not null)
+                {
+                    store.Remove(attachment.Key);
+                }
             }
 
             session.RemoveSharedStateIfUnused();
+            return null;
         }
         catch (Exception e) when (e is CniException or StoreException or IOException)
         {
             log.Error(e, "the reservation of {Attachment} could not be released", attachment.Key);
+            return $"what it had reserved could not be released completely: {e.Message}; DEL or GC does that";
         }
     }
+
+    /// <summary>The record as this process wrote it. After a DEL that came before ADD had ended, there may be none, or one of the next ADD.</summary>
+    private static Attachment? FindOwn(StoreTransaction store, Attachment attachment) =>
+        store.Find(attachment.Key) is { } current && current.Creator == attachment.Creator ? current : null;
 
     private static CniResult Describe(Attachment attachment, CniRequest request, CniDns? dns) => new()
     {

@@ -24,10 +24,22 @@ internal static class StatusCommand
             throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
         }
 
-        var missing = FeatureProbe.FindMissing(NeedsOf(configuration));
+        var missing = FindMissing(NeedsOf(configuration));
         if (missing.Count > 0)
         {
             throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel lacks {string.Join(", ", missing)}", "boot a kernel that has it, or load its module; `cni-portmap-isolate doctor` tells more");
+        }
+    }
+
+    private static List<string> FindMissing(KernelNeeds needs)
+    {
+        try
+        {
+            return FeatureProbe.FindMissing(needs);
+        }
+        catch (IOException e)
+        {
+            throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel cannot be asked for its features: {e.Message}", inner: e);
         }
     }
 
