@@ -135,7 +135,7 @@ public sealed class DoctorFindingTests
         Directory.CreateDirectory(store, (UnixFileMode)448);
         try
         {
-            string told = Doctor(bed, bed.Config with { StateDirectory = store }).Output;
+            string told = new Plugin(bed.Net, bed.Config with { StateDirectory = store }).CommandLine("doctor").Output;
             Bed.Says(told, $"ok       store: {store} has 0 attachments");
             Assert.DoesNotContain("not on a tmpfs", told, StringComparison.Ordinal);
         }

@@ -40,6 +40,11 @@ internal static class Remedies
     /// </summary>
     public static void Follow(Bed bed, string before, string told, Func<CommandResult> doctor, int rounds)
     {
+        if (rounds == 0)
+        {
+            return;
+        }
+
         for (int round = 1; round <= rounds; round++)
         {
             List<string> commands = Commands(before, told);
