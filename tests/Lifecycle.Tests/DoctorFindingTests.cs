@@ -1,5 +1,4 @@
 using System.Net;
-using System.Text.Json.Nodes;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Lifecycle.Tests;
@@ -7,93 +6,25 @@ namespace CniIsolator.Lifecycle.Tests;
 /// <summary>Each thing that "doctor" finds on a host with a container, with the command that mends it.</summary>
 public sealed class DoctorFindingTests
 {
-    // What is done to the host (VETH is the container's host end, STORE the store), then what is said, and whether it is a fault.
-    private static readonly (string Name, Action<Bed, Namespace> Do, bool Fault, string[] Said)[] Findings =
-    [
-        ("pool in the local range", (bed, _) => bed.Host.Sysctl("net/ipv4/ip_local_port_range", "16384 60999"), true,
-            ["FAULT    ports: ephemeralPorts 16384-24575", "net.ipv4.ip_local_port_range 16384-60999", "-> sysctl -w net.ipv4.ip_local_port_range=\"32002 60999\""]),
-        ("ports in the local range", (bed, _) =>
-            {
-                bed.Host.Sysctl("net/ipv4/ip_local_port_range", "25000 60999");
-                bed.Host.Sysctl("net/ipv4/ip_local_reserved_ports", "30000,31000-31099");
-            }, false, ["warning  ports: ports 31000-32000", "any of 31100-32000", "-> sysctl -w net.ipv4.ip_local_reserved_ports=30000,31000-32000"]),
-        ("master down", Host("ip link set eth0 down"), true, ["FAULT    master: master \"eth0\": the interface is down", "-> ip link set eth0 up"]),
-        ("no address", Host("ip address flush dev eth0"), true, ["FAULT    master", "no IPv4 address", "-> ip address add 10.77.0.2/24 dev eth0"]),
-        ("several addresses", Host("ip address add 10.77.0.8/24 dev eth0"), false, ["warning  master: eth0 has several addresses", "-> ip address del 10.77.0.8/24 dev eth0"]),
-        ("default route lost", Host("ip route del default"), true, ["FAULT    master: the host has no default route", "-> ip route add default via 10.77.0.1 dev eth0"]),
-        ("master's MTU", Host("ip link set eth0 mtu 1400"), true, ["FAULT    testnet/c1/eth0: MTU of eth0: expected 1500, found 1400", "-> cni-portmap-isolate repair c1"]),
-        ("master's MAC", Host("ip link set eth0 address 02:00:00:00:00:77"), true, ["MAC of eth0", "found 02:00:00:00:00:77", "-> cni-portmap-isolate repair c1"]),
-        ("address changed", Host("ip address flush dev eth0", "ip address add 10.77.0.9/24 dev eth0", "ip route add default via 10.77.0.1"), true,
-            ["address of eth0: expected 10.77.0.2/24, found 10.77.0.9/24", "-> cni-portmap-isolate repair c1"]),
-        ("MAC of lo", Host("ip link set lo address 02:00:00:00:00:99"), true, ["FAULT    shared: MAC of the host's lo", "-> cni-portmap-isolate repair --all"]),
-        ("lo down", Host("ip link set lo down"), true, ["FAULT    shared: state of the host's lo: expected up, found down", "-> cni-portmap-isolate repair --all"]),
-        ("accept_local", (bed, _) => bed.Host.Sysctl("net/ipv4/conf/lo/accept_local", "0"), true, ["FAULT    shared", "lo/accept_local", "-> cni-portmap-isolate repair --all"]),
-        ("route_localnet", (bed, _) => bed.Host.Sysctl("net/ipv4/conf/lo/route_localnet", "0"), true, ["FAULT    shared", "lo/route_localnet", "-> cni-portmap-isolate repair --all"]),
-        ("tables gone", Host("tc qdisc del dev eth0 clsact"), true, ["FAULT    shared: filter", "on eth0", "-> cni-portmap-isolate repair --all"]),
-        ("note gone", (bed, _) => File.Delete(Path.Combine(bed.Store, "host.json")), true, ["FAULT    shared", "host.json", "-> cni-portmap-isolate repair --all"]),
-        ("host end's MTU", Host("ip link set VETH mtu 1300"), true, ["FAULT    testnet/c1/eth0: MTU of VETH", "-> cni-portmap-isolate repair c1"]),
-        ("host end gone", Host("ip link del VETH"), true, ["link VETH: expected a veth, found none", "-> cni-portmap-isolate repair c1", "warning  strays", "lead to an interface that is gone"]),
-        ("container's lo", Inside("ip link set lo mtu 65536"), true, ["MTU of lo in the container: expected 1500, found 65536", "-> cni-portmap-isolate repair c1"]),
-        ("container's address", Inside("ip address flush dev eth0"), true, ["address of eth0 in the container", "-> cni-portmap-isolate repair c1"]),
-        ("ingress qdisc instead of clsact", Host("tc qdisc del dev eth0 clsact", "tc qdisc add dev eth0 ingress"), true,
-            ["warning  devices: eth0 has an ingress qdisc instead of clsact", "-> cni-portmap-isolate repair --all"]),
-        ("foreign filter before ours", Host("tc filter add dev eth0 ingress protocol ip prio 7 u32 match ip protocol 253 0xff action mirred egress mirror dev lo"), false,
-            ["warning  devices: eth0 has a filter of somebody else: u32 at priority 7 that leads to lo; it comes before ours", "-> tc filter del dev eth0 ingress prio 7"]),
-        ("foreign filter on the way out", Host("tc filter add dev eth0 egress protocol ip prio 7 u32 match ip protocol 253 0xff action mirred egress mirror dev lo"), false,
-            ["eth0 has a filter of somebody else on its way out: u32 at priority 7", "-> tc filter del dev eth0 egress prio 7"]),
-        ("foreign filter after ours", Host("tc filter add dev eth0 ingress protocol ip prio 40000 u32 match ip protocol 253 0xff action mirred egress mirror dev lo"), false,
-            ["ok       devices: eth0 has a filter of somebody else: u32 at priority 40000"]),
-        ("foreign filter on the host end", Host("tc filter add dev VETH ingress protocol ip prio 1 u32 match ip protocol 253 0xff action mirred egress redirect dev lo"), true,
-            ["FAULT    devices: VETH of c1 has a filter of somebody else: u32 at priority 1", "let the container send what it likes", "-> cni-portmap-isolate repair c1"]),
-        ("foreign qdisc on the host end", Host("tc qdisc add dev VETH root handle 1: htb"), false, ["warning  devices: VETH of c1 has a qdisc htb 1:", "-> tc qdisc del dev VETH root"]),
-        ("a veth without record", (bed, _) => File.Delete(bed.RecordPath("c1")), false, ["warning  strays: VETH has no record; its alias is \"portmap-isolate testnet c1 eth0\"", "-> cni-portmap-isolate gc"]),
-        ("entries of a stranger", Host("tc filter add dev eth0 ingress protocol arp prio 28781 u32 ht 60b:0: match u32 0 0 action mirred egress mirror dev lo"), false,
-            ["warning  strays: 1 filters of eth0 lead to lo, which is no container's"]),
-        ("earlier boot", (bed, _) => bed.EditRecord("c1", record => record["bootId"] = "00000000-0000-0000-0000-000000000000"), false,
-            ["warning  testnet/c1/eth0: its record is of an earlier boot", "-> cni-portmap-isolate gc"]),
-        ("creating for ever", (bed, _) => bed.EditRecord("c1", record =>
-            {
-                record["state"] = "creating";
-                record["creatorPid"] = 0x3fffff;
-            }), false, ["warning  testnet/c1/eth0: it is creating, and process 4194303, which was at it, has died", "-> cni-portmap-isolate gc"]),
-        ("interrupted update", (bed, _) => bed.EditRecord("c1", record =>
-            {
-                record["change"] = JsonNode.Parse("""{"claims":[{"protocol":"tcp","begin":31006,"end":31006}],"egress":null,"ingress":null}""");
-                record["creatorPid"] = 0x3fffff;
-            }), true, ["FAULT    testnet/c1/eth0: an update was interrupted", "-> cni-portmap-isolate repair c1"]),
-        ("namespace of another", (bed, _) => bed.EditRecord("c1", record => record["netnsInode"] = 1), false, ["warning  testnet/c1/eth0:", "is gone or another namespace", "-> cni-portmap-isolate gc"]),
-        ("store writable by all", (bed, _) => File.SetUnixFileMode(bed.Store, (UnixFileMode)511), true, ["FAULT    store: STORE has mode 0777", "-> chmod 0700 STORE"]),
-        ("record writable by all", (bed, _) => File.SetUnixFileMode(bed.RecordPath("c1"), (UnixFileMode)438), true, ["has mode 0666: writable by others", "-> chmod 0600 STORE/VETH.json"]),
-        ("store of somebody else", (bed, _) => bed.Host.Execute("chown", "12345", bed.Store).Require(), true, ["FAULT    store: STORE belongs to user 12345", "-> chown 0 STORE"]),
-        ("record is a link", (bed, _) =>
-            {
-                File.Delete(bed.RecordPath("c1"));
-                File.CreateSymbolicLink(Path.Combine(bed.Store, "pmi000000000000.json"), "/nonexistent");
-            }, true, ["pmi000000000000.json is a symbolic link", "-> rm STORE/pmi000000000000.json"]),
-        ("log writable by all", (bed, _) => File.SetUnixFileMode(bed.Config.LogFile!, (UnixFileMode)438), false, ["warning  log:", "mode 0666", "-> chmod go-w "]),
-        ("log is a directory", (bed, _) =>
-            {
-                File.Delete(bed.Config.LogFile!);
-                Directory.CreateDirectory(bed.Config.LogFile!);
-            }, true, ["FAULT    log:", "is a directory"]),
-    ];
-
-    public static TheoryData<string> Names => [.. Findings.Select(one => one.Name)];
+    public static TheoryData<string> Names => [.. DoctorCases.All.Select(one => one.Name)];
 
     [Theory]
     [MemberData(nameof(Names))]
     public void It_is_told_with_the_command_that_mends_it(string name)
     {
-        (_, Action<Bed, Namespace> act, bool fault, string[] said) = Findings.Single(one => one.Name == name);
+        DoctorCase one = DoctorCases.All.Single(one => one.Name == name);
         using Bed bed = new();
         Namespace container = bed.Added("c1", 31005);
         string veth = bed.HostInterface("c1");
         CommandResult before = Doctor(bed);
         Assert.True(before.ExitCode == 0 && before.Error.Length == 0, before.ToString());
-        act(bed, container);
+        one.Do(bed, container);
         CommandResult told = Doctor(bed);
-        Assert.True(told.ExitCode == (fault ? 1 : 0) && told.Error.Length == 0, told.ToString());
-        Bed.Says(told.Output, [.. said.Select(part => part.Replace("VETH", veth, StringComparison.Ordinal).Replace("STORE", bed.Store, StringComparison.Ordinal))]);
+        Assert.True(told.ExitCode == (one.Fault ? 1 : 0) && told.Error.Length == 0, told.ToString());
+        Bed.Says(
+            told.Output,
+            [.. one.Said.Select(part => part.Replace("VETH", veth, StringComparison.Ordinal).Replace("STORE", bed.Store, StringComparison.Ordinal).Replace("LOG", bed.Config.LogFile, StringComparison.Ordinal))]);
+        Remedies.Follow(bed, before.Output, told.Output, () => Doctor(bed), one.Rounds);
     }
 
     [Fact]
@@ -106,14 +37,17 @@ public sealed class DoctorFindingTests
         using EchoServer owned = EchoServer.Start(bed.Host, Transport.Tcp, IPAddress.Any, 31005);
         CommandResult told = Doctor(bed);
         Assert.Equal(1, told.ExitCode);
-        string remedy = $"-> kill {Environment.ProcessId}";
+        string holder = File.ReadAllText("/proc/self/comm").Trim();
         Bed.Says(
             told.Output,
             "listens on tcp 0.0.0.0:20000, in ephemeralPorts of network testnet",
             "listens on udp 127.0.0.1:31500, in ports of network testnet",
             "listens on tcp 0.0.0.0:31005, which is testnet/c1/eth0's",
             $"(process {Environment.ProcessId} of user 0)",
-            remedy);
+            $"-> stop {holder} (process {Environment.ProcessId}), or have it use another port; ss -ltpn 'sport = :31005' shows it",
+            "ss -uapn 'sport = :31500' shows it");
+        Bed.Says(bed.Host.Execute("sh", "-c", "ss -ltpn 'sport = :31005'").Require(), $"pid={Environment.ProcessId},");
+        Assert.DoesNotContain("-> kill", told.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -138,6 +72,7 @@ public sealed class DoctorFindingTests
         CommandResult told = Doctor(bed);
         Assert.Equal(1, told.ExitCode);
         Bed.Says(told.Output, $"FAULT    store: {bed.Store} is a symbolic link", $"-> rm {bed.Store}");
+        Remedies.Follow(bed, "", told.Output.Replace("warning", "", StringComparison.Ordinal), () => Faults(bed), 1);
     }
 
     [Fact]
@@ -150,17 +85,80 @@ public sealed class DoctorFindingTests
             "warning  ports: 16384-17000 are in ephemeralPorts of network testnet and in ports of network second");
     }
 
-    private static Action<Bed, Namespace> Host(params string[] commands) => (bed, _) => Execute(bed.Host, commands, bed.HostInterface("c1"));
-
-    private static Action<Bed, Namespace> Inside(params string[] commands) => (_, container) => Execute(container, commands, "");
-
-    private static void Execute(Namespace place, string[] commands, string veth)
+    [Fact]
+    public void Programs_of_tcx_are_named()
     {
-        foreach (string command in commands)
+        using Bed bed = new();
+        bed.Added("c1", 31005);
+        if (!ClassifierProgram.TryAttach(bed.Host, "eth0", ingress: true, "cil_from_netdev"))
         {
-            string[] words = command.Replace("VETH", veth, StringComparison.Ordinal).Split(' ');
-            place.Execute(words[0], words[1..]).Require();
+            // A kernel before 6.6 has none, and nothing to say of them.
+            Assert.DoesNotContain("tcx", Doctor(bed).Output, StringComparison.Ordinal);
+            return;
         }
+
+        Assert.True(ClassifierProgram.TryAttach(bed.Host, bed.HostInterface("c1"), ingress: false, "watcher"));
+        CommandResult told = Doctor(bed);
+        Assert.Equal(0, told.ExitCode);
+        Bed.Says(
+            told.Output,
+            "warning  devices: eth0 has a tcx program on its ingress: cil_from_netdev (number ",
+            ", it looks like Cilium's); it runs before all filters",
+            $"warning  devices: {bed.HostInterface("c1")} has a tcx program on its egress: watcher (number ",
+            "takes it off");
+    }
+
+    [Fact]
+    public void A_log_that_cannot_be_written_is_a_fault()
+    {
+        using Bed bed = new();
+        bed.Added("c1");
+        CommandResult told = Injected(bed, "openat", "EROFS", "-P", bed.Config.LogFile!);
+        Assert.Equal(1, told.ExitCode);
+        Bed.Says(told.Output, $"FAULT    log: {bed.Config.LogFile} cannot be written, and nothing is logged", "Read-only file system", $"-> findmnt -T {bed.Config.LogFile}");
+    }
+
+    [Fact]
+    public void A_kernel_without_bpf_is_told()
+    {
+        using Bed bed = new();
+        bed.Added("c1");
+        Bed.Says(Injected(bed, "bpf", "ENOSYS").Output, "warning  kernel: lacks bpf filters (CONFIG_NET_CLS_BPF, kernel 4.1)", "-> modprobe cls_bpf");
+        Assert.DoesNotContain("lacks bpf filters", Doctor(bed).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_store_on_a_tmpfs_is_as_it_should_be()
+    {
+        using Bed bed = new();
+        string store = $"/dev/shm/{Path.GetFileName(bed.Net.StateDirectory)}";
+        Directory.CreateDirectory(store, (UnixFileMode)448);
+        try
+        {
+            string told = new Plugin(bed.Net, bed.Config with { StateDirectory = store }).CommandLine("doctor").Output;
+            Bed.Says(told, $"ok       store: {store} has 0 attachments");
+            Assert.DoesNotContain("not on a tmpfs", told, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(store, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void A_container_whose_record_is_lost_or_unreadable_is_known_again_with_the_next_ADD()
+    {
+        using Bed bed = new();
+        bed.Added("c1", 31005);
+        List<string> before = Remedies.Findings(Doctor(bed).Output);
+        File.WriteAllText(bed.RecordPath("c1"), "{");
+        Bed.Says(Doctor(bed).Output, "FAULT    store", "is unreadable", "-> DEL the container, or start another one");
+        bed.Added("c2");
+        Assert.Equal(before, Remedies.Findings(Doctor(bed).Output));
+        Array.ForEach(bed.Records, File.Delete);
+        Bed.Says(Doctor(bed).Output, "warning  strays", "-> start another container");
+        bed.Added("c3");
+        Assert.Equal(before, Remedies.Findings(Doctor(bed).Output));
     }
 
     private static CommandResult Doctor(Bed bed, NetworkConfig? config = null)
@@ -168,5 +166,20 @@ public sealed class DoctorFindingTests
         string file = bed.Store + ".conf";
         File.WriteAllText(file, (config ?? bed.Config).ToJson().ToJsonString());
         return bed.Plugin.CommandLine("doctor", "--config", file);
+    }
+
+    private static CommandResult Faults(Bed bed)
+    {
+        CommandResult told = Doctor(bed);
+        return told with { Output = told.Output.Replace("warning", "", StringComparison.Ordinal) };
+    }
+
+    /// <summary>"doctor" as it is when the kernel refuses a call.</summary>
+    private static CommandResult Injected(Bed bed, string call, string error, params string[] filter)
+    {
+        string file = bed.Store + ".conf";
+        File.WriteAllText(file, bed.Config.ToJson().ToJsonString());
+        return bed.Host.Execute(
+            "strace", ["-f", "-o", "/dev/null", .. filter, "-e", $"trace={call}", "-e", $"inject={call}:error={error}", bed.Plugin.Binary, "doctor", "--config", file, "--state-dir", bed.Store]);
     }
 }

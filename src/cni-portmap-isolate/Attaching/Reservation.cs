@@ -48,7 +48,7 @@ internal sealed class Reservation(
                 }
                 else if (obstacles.Count == 0)
                 {
-                    _note = SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString());
+                    _note = DescribeHost();
                 }
             }
             else if (FindOccupant(attachment) is { } unknown)
@@ -67,6 +67,18 @@ internal sealed class Reservation(
         }
 
         throw new CniException(CniErrorCode.TryAgainLater, $"no ports could be reserved for {request.ContainerId}: other commands changed the store each time", "nothing was changed; try again");
+    }
+
+    private HostRecord DescribeHost()
+    {
+        if (session.Store.FindHost() is not null || session.Store.ReadAll().Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && session.Liveness.IsAlive(a)) is not { } running)
+        {
+            return SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString());
+        }
+
+        var (note, assumed) = SharedHostState.Reconstruct(session.Host, facts, running);
+        log.Warning("the note of what the host was like before the first container was lost and is written anew; assumed: {Assumed}", string.Join("; ", assumed));
+        return note;
     }
 
     private void Reclaim(List<Attachment> dead)

@@ -44,14 +44,66 @@ internal static class SharedHostState
             ((string[])[AcceptLocal, RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
     };
 
+    /// <summary>
+    /// The same where containers share the host already and the note was lost. What is now just as the plugin makes it is taken for made by it,
+    /// and for having been before as the kernel makes it: else the plugin's own values would be put back when the last container goes.
+    /// </summary>
+    /// <param name="host">A connection into the host's namespace.</param>
+    /// <param name="facts">The host.</param>
+    /// <param name="running">A container that shares it.</param>
+    public static ReconstructedHost Reconstruct(NetlinkConnection host, HostFacts facts, Attachment running)
+    {
+        var now = Describe(host, facts, running.HostNetns);
+        var assumed = new List<string>();
+        var sysctls = new OrderedDictionary<string, string>();
+        foreach (var (name, value) in now.Sysctls)
+        {
+            sysctls[name] = value == "1" ? "0" : value;
+            if (value == "1")
+            {
+                assumed.Add($"{name.Replace('/', '.')} was 0 before the first container, the kernel's default");
+            }
+        }
+
+        var isOurMac = now.LoopbackMac == running.Mac || now.LoopbackMac == facts.Master.Mac.ToString();
+        if (isOurMac)
+        {
+            assumed.Add("lo had no MAC before the first container, as in every new network namespace");
+        }
+
+        return new ReconstructedHost(
+            now with
+            {
+                CreatedMasterQdisc = now.CreatedMasterQdisc || IsClsact(host, facts.Master.Index, assumed),
+                CreatedLoopbackQdisc = now.CreatedLoopbackQdisc || IsClsact(host, FilterPlaces.Loopback, assumed),
+                FlowParent = Qdiscs.List(host, facts.Master.Index).Find(IsOurs) is { } flows ? new FlowClassifierParent(flows.Parent).ToString() : null,
+                LoopbackMac = isOurMac ? default(MacAddress).ToString() : now.LoopbackMac,
+                Sysctls = sysctls,
+            },
+            assumed);
+    }
+
+    /// <summary>One that others use as well is not removed with the last container, whoever made it.</summary>
+    private static bool IsClsact(NetlinkConnection host, int index, List<string> assumed)
+    {
+        if (!Qdiscs.List(host, index).Exists(q => q.HoldsIngressFilters && q.Kind == "clsact"))
+        {
+            return false;
+        }
+
+        assumed.Add($"clsact of {Links.Find(host, index)?.Name} came with the first container");
+        return true;
+    }
+
     /// <summary>Makes whatever of it is missing. Safe beside another process that does the same.</summary>
     /// <param name="host">A connection into the host's namespace.</param>
     /// <param name="facts">The host.</param>
     /// <param name="hostLoopback">Whether 127.0.0.1 is shared.</param>
     /// <param name="flows">Where the master's queues hang, if containers have one each.</param>
+    /// <param name="hasMaster">Whether the master is there; without it the loopback's part alone is made.</param>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     /// <exception cref="CniException">Somebody else's qdisc stands where the master's queues should.</exception>
-    public static void Ensure(NetlinkConnection host, HostFacts facts, bool hostLoopback, FlowClassifierParent? flows)
+    public static void Ensure(NetlinkConnection host, HostFacts facts, bool hostLoopback, FlowClassifierParent? flows, bool hasMaster = true)
     {
         foreach (var name in hostLoopback ? (string[])[AcceptLocal, RouteLocalnet] : [AcceptLocal])
         {
@@ -69,15 +121,19 @@ internal static class SharedHostState
             Links.SetMac(batch, FilterPlaces.Loopback, facts.Master.Mac, "set the MAC of the host's loopback");
         }
 
-        Qdiscs.AddClsact(batch, facts.Master.Index, $"add clsact to {facts.Master.Name}", Errno.Exists);
+        if (hasMaster)
+        {
+            Qdiscs.AddClsact(batch, facts.Master.Index, $"add clsact to {facts.Master.Name}", Errno.Exists);
+        }
+
         Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "add clsact to lo", Errno.Exists);
-        foreach (var filter in All(facts.Master.Index, facts.Address.Address))
+        foreach (var filter in hasMaster ? All(facts.Master.Index, facts.Address.Address) : PortDemultiplexer.SharedOnLoopback(facts.Address.Address))
         {
             U32Filters.Add(batch, filter, "add the shared filters", AlreadyThere);
         }
 
         host.ExecuteOrThrow(batch);
-        if (flows is { } parent)
+        if (hasMaster && flows is { } parent)
         {
             EnsureFlows(host, facts, parent);
         }
@@ -279,3 +335,8 @@ internal static class SharedHostState
         return qdisc is not null;
     }
 }
+
+/// <summary>A note that was written anew.</summary>
+/// <param name="Note">The note.</param>
+/// <param name="Assumed">What it says that nobody knows: a line for each.</param>
+internal sealed record ReconstructedHost(HostRecord Note, IReadOnlyList<string> Assumed);

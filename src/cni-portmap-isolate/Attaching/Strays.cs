@@ -52,7 +52,8 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
         RemoveRecords(content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
     }
 
-    private static bool IsHostEnd(Link link) =>
+    /// <summary>Whether a link says of itself, by its name and its alias, that it is the host's end of a container.</summary>
+    public static bool IsHostEnd(Link link) =>
         link.Kind == "veth" && HostSide.ParseAlias(link.Alias) is { } key && key.HostInterface == link.Name;
 
     private static bool IsFlowEntry(U32Node node) =>

@@ -53,6 +53,11 @@ internal static class RepairCommand
                     Console.Out.WriteLine($"mended       {attachment.Key}: {difference}");
                 }
 
+                foreach (var assumption in result.Assumed)
+                {
+                    Console.Out.WriteLine($"assumed      {attachment.Key}: {assumption}");
+                }
+
                 foreach (var difference in result.Left)
                 {
                     Console.Out.WriteLine($"STILL WRONG  {attachment.Key}: {difference}");

@@ -46,10 +46,12 @@ internal static class DevicesDiagnosis
             }
             else if (qdisc.Kind == "ingress")
             {
+                // Its owner's filters would go with it.
+                var isUsed = Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Exists(f => !HostCheck.IsOurs(f.Priority));
                 findings.Warn(
                     "devices",
                     $"{link.Name} has an ingress qdisc instead of clsact, which somebody else made: our filters hang on it, and go with it when its owner removes it",
-                    host.Command("repair --all"));
+                    isUsed ? [$"when its owner has removed it: {host.Command("repair --all")}"] : [$"tc qdisc del dev {link.Name} ingress", host.Command("repair --all")]);
             }
         }
 
@@ -119,7 +121,9 @@ internal static class DevicesDiagnosis
                     string.Create(
                         CultureInfo.InvariantCulture,
                         $"{link.Name} has a tcx program on its {(ingress ? "ingress" : "egress")}: {program.Name} (number {program.Identifier}{Owner(program.Name)}); it runs before all filters, and what it takes or drops never reaches a container"),
-                    string.Create(CultureInfo.InvariantCulture, $"bpftool prog show id {program.Identifier}"));
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"have its owner leave {link.Name} alone; bpftool prog show id {program.Identifier} tells more of it, and bpftool net detach tcx_{(ingress ? "ingress" : "egress")} dev {link.Name} takes it off"));
             }
         }
     }

@@ -71,7 +71,7 @@ internal static class LiveDiagnosis
 
                 if (attachment.PlainQueue)
                 {
-                    findings.Warn(attachment.Key.ToString(), $"the kernel lacked {FeatureProbe.FairQueue}: one plain queue behind the limit", "modprobe sch_fq_codel");
+                    findings.Warn(attachment.Key.ToString(), $"the kernel lacked {FeatureProbe.FairQueue}: one plain queue behind the limit", "after modprobe sch_fq_codel, start the container anew");
                 }
             });
         }

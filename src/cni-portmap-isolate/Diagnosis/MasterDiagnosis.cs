@@ -83,7 +83,8 @@ internal static class MasterDiagnosis
             null => $"make {host.MasterName} again, or name another interface as {ConfigurationKeys.Master}: {string.Join(", ", host.Links.Where(l => l is { IsLoopback: false, Kind: not "veth" }).Select(l => l.Name))}",
             { IsLoopback: true } or { Mac.IsZero: true } => $"name another interface as {ConfigurationKeys.Master} in the configuration",
             { IsUp: false } => $"ip link set {master.Name} up",
-            _ => $"ip address add {(known is null ? "ADDRESS/PREFIX" : $"{known.Address}/{known.PrefixLength}")} dev {master.Name}",
+            _ when known is null => $"give {master.Name} an IPv4 address",
+            _ => $"ip address add {known.Address}/{known.PrefixLength} dev {master.Name}",
         };
     }
 }

@@ -20,7 +20,7 @@ internal static class RecordsDiagnosis
 
         if (host.Content.UnreadableHost is { } unreadable)
         {
-            findings.Fault("store", $"{unreadable.Path} is unreadable: {unreadable.Reason}; what the host was like before the first container is not known", host.Command("repair --all"));
+            findings.Fault("store", $"{unreadable.Path} is unreadable: {unreadable.Reason}; what the host was like before the first container is not known", host.Running.Count > 0 ? host.Command("repair --all") : $"rm {unreadable.Path}");
         }
 
         foreach (var attachment in host.Content.Attachments)

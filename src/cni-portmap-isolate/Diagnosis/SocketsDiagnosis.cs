@@ -50,9 +50,11 @@ internal static class SocketsDiagnosis
             ? string.Create(CultureInfo.InvariantCulture, $"a process of user {socket.Owner}")
             : string.Create(CultureInfo.InvariantCulture, $"{holder.Name} (process {holder.Pid} of user {socket.Owner})");
         var what = string.Create(CultureInfo.InvariantCulture, $"{who} {does} {protocol.ToString().ToLowerInvariant()} {socket.Address}");
-        var remedy = holder is null
-            ? string.Create(CultureInfo.InvariantCulture, $"ss -anp 'sport = :{socket.Port}'")
-            : string.Create(CultureInfo.InvariantCulture, $"kill {holder.Pid}");
+        var process = holder is null ? "it" : string.Create(CultureInfo.InvariantCulture, $"{holder.Name} (process {holder.Pid})");
+
+        // Nothing to be run blindly: whether it may be stopped only those know who started it.
+        var remedy = string.Create(
+            CultureInfo.InvariantCulture, $"stop {process}, or have it use another port; ss {Listing(protocol, socket.State)} 'sport = :{socket.Port}' shows it");
         if (host.Attachments.FirstOrDefault(a => Owns(a, protocol, socket.Port)) is { } owner)
         {
             findings.Fault("sockets", $"{what}, which is {owner.Key}'s: whatever comes to it goes to the container", remedy);
@@ -66,6 +68,13 @@ internal static class SocketsDiagnosis
             findings.Warn("sockets", $"{what}, in {ConfigurationKeys.Ports} of network {ports.Name}: while it does, no container can have the port", remedy);
         }
     }
+
+    private static string Listing(TransportProtocol protocol, TcpState state) => (protocol, state) switch
+    {
+        (TransportProtocol.Udp, _) => "-uapn",
+        (_, TcpState.Listen) => "-ltpn",
+        _ => "-tapn",
+    };
 
     private static bool Owns(Attachment attachment, TransportProtocol protocol, int port) =>
         attachment.Slice.Contains(port) || attachment.OwnedClaims.Any(c => c.Protocol == protocol && c.Range.Contains(port));

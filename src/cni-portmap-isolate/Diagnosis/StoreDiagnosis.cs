@@ -1,6 +1,7 @@
 using System.Globalization;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
+using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Diagnosis;
 
@@ -64,25 +65,33 @@ internal static class StoreDiagnosis
 
         if (file.IsDirectory)
         {
-            findings.Fault("log", $"{path} is a directory: nothing is logged", "name a file as logFile in the configuration");
+            findings.Fault("log", $"{path} is a directory: nothing is logged", $"name a file as {ConfigurationKeys.LogFile} in the configuration");
             return;
         }
 
-        if (file.IsWritableByOthers && !file.IsSymbolicLink)
+        if (!file.IsRegularFile && !file.IsCharacterDevice)
+        {
+            // A fifo without a reader would have the open below wait for one.
+            findings.Fault("log", $"{path} is {(file.IsSymbolicLink ? "a symbolic link, which is not followed" : "no file")}: nothing is logged", $"rm {path}");
+            return;
+        }
+
+        if (file.IsWritableByOthers && file.IsRegularFile)
         {
             findings.Warn("log", $"{path} has mode {Mode(file)}: others than its owner can write what they like into it", $"chmod go-w {path}");
         }
 
         try
         {
-            using (new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
-            {
-                findings.Good("log", $"{path} can be written");
-            }
+            using var opened = PrivateFile.OpenAppend(path);
+            findings.Good("log", $"{path} can be written");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            findings.Fault("log", $"{path} cannot be written: {e.Message}", $"chmod u+w {path}");
+            findings.Fault(
+                "log",
+                $"{path} cannot be written, and nothing is logged: {e.Message}",
+                $"findmnt -T {path} tells whether it lies on something read-only, and lsattr {path} whether it is immutable; or name another file as {ConfigurationKeys.LogFile} in the configuration");
         }
     }
 
@@ -94,7 +103,7 @@ internal static class StoreDiagnosis
         }
         else if (!file.IsRegularFile)
         {
-            findings.Warn("store", $"{path} is no file of ours; uninstall will leave the directory for it", $"ls -ld {path}");
+            findings.Warn("store", $"{path} is no file of ours; uninstall will leave the directory for it", "move it to another place");
         }
         else
         {

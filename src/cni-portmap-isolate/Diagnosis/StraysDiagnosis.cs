@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
 
@@ -17,16 +18,32 @@ internal static class StraysDiagnosis
     {
         var known = host.Attachments.Select(a => a.IfIndex).ToHashSet();
         var names = host.Attachments.Select(a => a.HostInterface).Concat(host.Content.Unreadable.Select(u => u.HostInterface)).ToHashSet();
-        foreach (var link in host.Links.Where(l => l.Kind == "veth" && IsName(l.Name) && !names.Contains(l.Name)))
+        var unknown = host.Links.Where(l => l.Kind == "veth" && IsName(l.Name) && !names.Contains(l.Name)).ToList();
+        var inUse = unknown.Count == 0 ? [] : NamespaceCensus.ReadFarEnds(host.Session.Namespace.Identity);
+        foreach (var link in unknown)
         {
             known.Add(link.Index);
-            findings.Warn("strays", $"{link.Name} has no record{(link.Alias is { Length: > 0 } alias ? $"; its alias is \"{alias}\"" : "")}", host.Command("gc"));
+            LookAtLink(host, findings, link, inUse.Contains(new VethPair(link.Index, link.PeerIndex)));
         }
 
         known.UnionWith(host.Links.Where(l => names.Contains(l.Name)).Select(l => l.Index));
         foreach (var device in Devices(host))
         {
             LookAtEntries(host, findings, device, known);
+        }
+    }
+
+    private static void LookAtLink(ExaminedHost host, FindingList findings, Link link, bool isInUse)
+    {
+        var text = $"{link.Name} has no record{(link.Alias is { Length: > 0 } alias ? $"; its alias is \"{alias}\"" : "")}";
+        if (isInUse)
+        {
+            findings.Warn("strays", $"{text}; the container at its other end lives, and its ports count as nobody's", "start another container: the ADD that comes upon its ports puts its record together again");
+        }
+        else
+        {
+            // gc removes only what says of itself that it is ours.
+            findings.Warn("strays", $"{text}, and nothing lives at its other end", Strays.IsHostEnd(link) ? host.Command("gc") : $"ip link del {link.Name}");
         }
     }
 
@@ -49,7 +66,7 @@ internal static class StraysDiagnosis
             findings.Warn(
                 "strays",
                 string.Create(CultureInfo.InvariantCulture, $"{foreign.Count()} filters of {name} lead to {target}, which is no container's, such as {foreign.First().Handle}"),
-                host.Command("gc"));
+                foreign.Select(node => Removal(name, node)));
         }
     }
 
@@ -68,6 +85,12 @@ internal static class StraysDiagnosis
         }
 
         return devices;
+    }
+
+    private static string Removal(string device, U32Node node)
+    {
+        var protocol = node.At.Protocol == EthernetProtocol.AddressResolution ? "arp" : "ip";
+        return string.Create(CultureInfo.InvariantCulture, $"tc filter del dev {device} ingress protocol {protocol} prio {node.At.Priority} handle {node.Handle} u32");
     }
 
     private static bool IsName(string name) =>

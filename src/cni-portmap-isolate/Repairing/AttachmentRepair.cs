@@ -13,7 +13,8 @@ namespace CniIsolator.Plugin.Repairing;
 /// <summary>What came of a repair.</summary>
 /// <param name="Mended">Differences that are no more.</param>
 /// <param name="Left">Those that are still there.</param>
-internal sealed record RepairResult(IReadOnlyList<string> Mended, IReadOnlyList<string> Left);
+/// <param name="Assumed">What could not be known, and was taken for so.</param>
+internal sealed record RepairResult(IReadOnlyList<string> Mended, IReadOnlyList<string> Left, IReadOnlyList<string> Assumed);
 
 /// <summary>
 /// Puts back what a running container has in the kernel, and has it follow a host that has another address, MAC, MTU, gateway or interface by
@@ -34,7 +35,7 @@ internal sealed class AttachmentRepair(Session session)
         var before = Compare(current, container);
         if (before.Count == 0)
         {
-            return new RepairResult([], []);
+            return new RepairResult([], [], []);
         }
 
         var facts = ReadHost(current);
@@ -43,7 +44,7 @@ internal sealed class AttachmentRepair(Session session)
         var plainQueue = Mend(begun, target, facts, container);
         Commit(begun, plainQueue);
         var left = Compare(session.Store.Find(key) ?? throw Unknown(key), container);
-        return new RepairResult([.. before.All.Except(left.All)], left.All);
+        return new RepairResult([.. before.All.Except(left.All)], left.All, _assumed);
     }
 
     private DifferenceList Compare(Attachment attachment, NetworkNamespace container)
@@ -63,7 +64,7 @@ internal sealed class AttachmentRepair(Session session)
         return differences;
     }
 
-    /// <summary>The host as it is now. A master that cannot be shared just now, such as one that is down, leaves what the record says.</summary>
+    /// <summary>The host as it is now. A master that cannot be shared just now, such as one that is down or gone, leaves what the record says.</summary>
     private HostFacts ReadHost(Attachment current)
     {
         try
@@ -73,7 +74,7 @@ internal sealed class AttachmentRepair(Session session)
             // A host that has lost its default route, as a link does that goes down, has not got another gateway.
             return facts.HasDefaultRoute || current.Gateway is null ? facts : facts with { Gateway = InternetAddress.Parse(current.Gateway) };
         }
-        catch (CniException) when (Links.Find(session.Host, current.MasterIfIndex) is { } master && master.Name == current.Master)
+        catch (CniException) when (FindMaster(current) is { } master && master.Name == current.Master)
         {
             return new HostFacts(
                 master with { Mac = MacAddress.Parse(current.Mac), Mtu = (uint)current.Mtu },
@@ -82,6 +83,14 @@ internal sealed class AttachmentRepair(Session session)
                 current.Gateway is not null,
                 default);
         }
+    }
+
+    private Link FindMaster(Attachment current)
+    {
+        // One that is gone may come again; until then all that does not lead to it can be had.
+        var found = Links.Find(session.Host, current.MasterIfIndex);
+        _isMasterGone = found is null;
+        return found ?? new Link(current.MasterIfIndex, current.Master, 0, (uint)current.Mtu, MacAddress.Parse(current.Mac), null, null, 0);
     }
 
     private Attachment Begin(AttachmentKey key, HostFacts facts)
@@ -115,6 +124,10 @@ internal sealed class AttachmentRepair(Session session)
 
     private IReadOnlyList<HostValues> _former = [];
 
+    private IReadOnlyList<string> _assumed = [];
+
+    private bool _isMasterGone;
+
     private bool Mend(Attachment begun, Attachment target, HostFacts facts, NetworkNamespace container)
     {
         var change = begun.Change!;
@@ -130,22 +143,26 @@ internal sealed class AttachmentRepair(Session session)
         }
 
         using var shared = session.HoldSharedState();
-        var note = Note(facts);
-        var plainQueue = HostRepair.MendEnd(session.Host, target, link, change.Ingress);
+        var note = Note(facts, begun);
+        var missing = _isMasterGone ? target.MasterIfIndex : 0;
+        var plainQueue = HostRepair.MendEnd(session.Host, target, link, change.Ingress, missing);
         plainQueue |= container.Run(() => ContainerRepair.Mend(target, _former, change.Egress));
-        HostRepair.MendShared(session.Host, target, facts, note);
+        HostRepair.MendShared(session.Host, target, facts, note, missing);
         LeaveOtherMasters(begun, target);
-        HostRepair.MendEntries(session.Host, target);
+        HostRepair.MendEntries(session.Host, target, missing);
         return plainQueue;
     }
 
     /// <summary>What has to be put back when the last container goes: of a master that was made again, what is ours there is known only now.</summary>
-    private HostRecord Note(HostFacts facts)
+    private HostRecord Note(HostFacts facts, Attachment begun)
     {
         var netns = session.Namespace.Identity.ToString();
         var now = SharedHostState.Describe(session.Host, facts, netns);
+        var anew = SharedHostState.Reconstruct(session.Host, facts, begun);
         using var store = session.Begin();
-        var note = store.Host?.HostNetns == netns ? store.Host : now;
+        var isLost = store.Host?.HostNetns != netns;
+        var note = isLost ? anew.Note : store.Host!;
+        _assumed = isLost ? anew.Assumed : [];
         var isSame = note.MasterIfIndex == facts.Master.Index;
         note = note with
         {

@@ -30,7 +30,7 @@ internal static class FilterRepair
     }
 
     /// <summary>Whether something is there that is not expected, or is otherwise: more than a mere lack.</summary>
-    public static bool HasStrange(NetlinkConnection connection, IEnumerable<U32Filter> expected)
+    public static bool HasStrange(NetlinkConnection connection, IEnumerable<U32Filter> expected, Func<U32Filter, bool> isStrange)
     {
         foreach (var place in expected.GroupBy(f => f.At))
         {
@@ -40,7 +40,7 @@ internal static class FilterRepair
                 wanted[filter.Handle] = filter.ToString()!;
             }
 
-            if (U32Filters.List(connection, place.Key).Exists(f => !wanted.TryGetValue(f.Handle.AsRequested, out var text) || text != f.ToString()))
+            if (U32Filters.List(connection, place.Key).Exists(f => isStrange(f) && (!wanted.TryGetValue(f.Handle.AsRequested, out var text) || text != f.ToString())))
             {
                 return true;
             }

@@ -24,14 +24,15 @@ internal static class HostRepair
     /// <param name="target">What the attachment is to have.</param>
     /// <param name="link">The host's end.</param>
     /// <param name="interrupted">An ingress limit that an update was about to set when it died.</param>
+    /// <param name="missing">Index of the master where it is gone, else 0: the kernel makes no filter that leads to it.</param>
     /// <returns>Whether packets wait in a plain queue behind the limit.</returns>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
-    public static bool MendEnd(NetlinkConnection host, Attachment target, Link link, RateLimit? interrupted)
+    public static bool MendEnd(NetlinkConnection host, Attachment target, Link link, RateLimit? interrupted, int missing)
     {
         var path = AttachmentPath.Of(target);
-        List<U32Filter> policing = [.. SourcePolicing.OnHostEnd(path)];
+        List<U32Filter> policing = [.. SourcePolicing.OnHostEnd(path).Where(f => !LeadsTo(f, missing))];
         var batch = new NetlinkBatch(1024);
-        if (U32Filters.ListPriorities(host, link.Index, TcHandle.Ingress).Exists(p => !HostCheck.IsOurs(p.Priority)) || FilterRepair.HasStrange(host, policing))
+        if (U32Filters.ListPriorities(host, link.Index, TcHandle.Ingress).Exists(p => !HostCheck.IsOurs(p.Priority)) || FilterRepair.HasStrange(host, policing, f => !IsExcused(f, missing)))
         {
             Links.SetDown(batch, link.Index, $"take down {link.Name}");
             Qdiscs.DeleteClsact(batch, link.Index, $"remove clsact from {link.Name}");
@@ -39,7 +40,7 @@ internal static class HostRepair
 
         Qdiscs.AddClsact(batch, link.Index, $"add clsact to {link.Name}", Errno.Exists);
         host.ExecuteOrThrow(batch);
-        FilterRepair.Converge(host, policing, _ => true, Policing);
+        FilterRepair.Converge(host, policing, f => !IsExcused(f, missing), Policing);
         AddDrop(host, target, link);
         foreach (var (name, value) in HostSide.Sysctls(link.Name))
         {
@@ -56,7 +57,7 @@ internal static class HostRepair
     /// <summary>What the containers share. Held shared while this runs: somebody may be adding another container.</summary>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     /// <exception cref="Cni.CniException">Somebody else's qdisc stands where ours should.</exception>
-    public static void MendShared(NetlinkConnection host, Attachment target, HostFacts facts, HostRecord note)
+    public static void MendShared(NetlinkConnection host, Attachment target, HostFacts facts, HostRecord note, int missing)
     {
         var path = AttachmentPath.Of(target);
         var up = new NetlinkBatch(256);
@@ -65,15 +66,16 @@ internal static class HostRepair
         Configuration.FlowClassifierParent? flows =
             target.Flow != 0 && Configuration.FlowClassifierParent.TryParse(note.FlowParent ?? "root", out var parent) ? parent : null;
         var shared = SharedHostState.All(target.MasterIfIndex, path.Address);
-        SharedHostState.Ensure(host, facts, path.HostLoopback, flows);
-        FilterRepair.Converge(host, target.Flow == 0 ? shared : shared.Concat(UniqueFlows.Shared(target.MasterIfIndex, path.Address)), LeadsNowhere, Entering);
+        SharedHostState.Ensure(host, facts, path.HostLoopback, flows, hasMaster: missing == 0);
+        shared = target.Flow == 0 ? shared : shared.Concat(UniqueFlows.Shared(target.MasterIfIndex, path.Address));
+        FilterRepair.Converge(host, shared.Where(f => f.At.Index != missing && !LeadsTo(f, missing)), LeadsNowhere, Entering);
     }
 
     /// <summary>The container's entries in the shared tables: there, as they should be, and no others that lead to it.</summary>
-    public static void MendEntries(NetlinkConnection host, Attachment target)
+    public static void MendEntries(NetlinkConnection host, Attachment target, int missing)
     {
         var path = AttachmentPath.Of(target);
-        FilterRepair.Converge(host, HostSide.Entries(path), filter => LeadsNowhere(filter) || IsOf(filter, path), Entering);
+        FilterRepair.Converge(host, HostSide.Entries(path).Where(f => f.At.Index != missing), filter => LeadsNowhere(filter) || IsOf(filter, path), Entering);
     }
 
     public static void Set(string name, string value)
@@ -99,6 +101,11 @@ internal static class HostRepair
             host.ExecuteOrThrow(batch);
         }
     }
+
+    private static bool LeadsTo(U32Filter filter, int device) => device != 0 && filter is U32Node { Action: { } action } && action.Target == device;
+
+    /// <summary>What led to a master that is gone drops, and is of no harm.</summary>
+    private static bool IsExcused(U32Filter filter, int missing) => missing != 0 && LeadsNowhere(filter);
 
     private static bool LeadsNowhere(U32Filter filter) => filter is U32Node { Action.Target: 0 };
 
