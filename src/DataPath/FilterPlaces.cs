@@ -9,6 +9,7 @@ public static class FilterPlaces
     public const int Loopback = 1;
 
     // Far from the small numbers that people choose, and below the kernel's own choices, which begin at 49152.
+    public const ushort GuardPriority = 28780;
     public const ushort ArpPriority = 28781;
     public const ushort InternetPriority = 28782;
     public const ushort DropPriority = 28783;
@@ -20,6 +21,9 @@ public static class FilterPlaces
     public const int Root = 0;
 
     public static FilterAttachment Arp(int index, uint parent = TcHandle.Ingress) => new(index, parent, ArpPriority, EthernetProtocol.AddressResolution);
+
+    /// <summary>What comes before all others, for every protocol.</summary>
+    public static FilterAttachment Guard(int index) => new(index, TcHandle.Ingress, GuardPriority, EthernetProtocol.All);
 
     /// <summary>What comes after all others, for every protocol.</summary>
     public static FilterAttachment Drop(int index) => new(index, TcHandle.Ingress, DropPriority, EthernetProtocol.All);

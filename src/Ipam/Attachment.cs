@@ -151,6 +151,12 @@ public sealed record Attachment
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool DropsUnmatched { get; init; }
 
+    /// <summary>
+    /// Whether a first filter drops what would leave the machine with another port or address than the filters have seen.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool GuardsChecksums { get; init; }
+
     /// <summary>The CNI_ARGS that are kept, in the order in which they came.</summary>
     public required OrderedDictionary<string, string> Args { get; init; }
 

@@ -23,15 +23,20 @@ public sealed unsafe partial class BpfProgram : IDisposable
     /// A classifier that drops whatever it is given, or null where this kernel has no BPF or does not let us use it.
     /// Needed since the action made for this, gact, is a module that not every kernel has.
     /// </summary>
-    public static BpfProgram? TryLoadDrop()
+    public static BpfProgram? TryLoadDrop() => TryLoad(Drop);
+
+    /// <summary>A classifier that drops what has a checksum filled in at the wrong place; null as above, and before kernel 4.9.</summary>
+    public static BpfProgram? TryLoadChecksumGuard() => TryLoad(ChecksumGuard.Instructions);
+
+    private static BpfProgram? TryLoad(ulong[] program)
     {
-        fixed (ulong* instructions = Drop)
+        fixed (ulong* instructions = program)
         fixed (byte* license = "Apache-2.0\0"u8)
         {
             var attributes = new LoadAttributes
             {
                 Type = TrafficClassifier,
-                InstructionCount = (uint)Drop.Length,
+                InstructionCount = (uint)program.Length,
                 Instructions = (ulong)instructions,
                 License = (ulong)license,
             };

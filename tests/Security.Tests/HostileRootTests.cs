@@ -21,6 +21,7 @@ public sealed class HostileRootTests
     [InlineData("puts its interface into a bridge", "link add br0 type bridge;link set br0 up;link set eth0 master br0")]
     [InlineData("stacks devices on it", "link add mv0 link eth0 type macvlan mode bridge;link set mv0 up")]
     [InlineData("makes a pair with the name of the host's end", "link add pmi0123456789ab type veth peer name eth7;link set eth7 up")]
+    [InlineData("takes an MTU that the host's wire has not", "link set eth0 mtu 9000;route change default via 10.77.0.1 dev eth0 mtu 9000")]
     [InlineData("makes many interfaces", "")]
     public async Task The_neighbour_and_the_host_go_on(string _, string commands)
     {

@@ -108,6 +108,13 @@ public sealed class StateFileTests
     [InlineData("record", "directory")]
     [InlineData("host.json", "link")]
     [InlineData("host.json", "fifo")]
+    [InlineData("lock", "device")]
+    [InlineData("host.lock", "device")]
+    [InlineData("record", "device")]
+    [InlineData("host.json", "device")]
+    [InlineData("lock", "hard link")]
+    [InlineData("record", "hard link")]
+    [InlineData("host.json", "hard link")]
     public void Another_thing_in_the_place_of_a_file_is_neither_followed_nor_waited_for(string name, string kind)
     {
         using Bed bed = new();
@@ -225,6 +232,13 @@ public sealed class StateFileTests
                 break;
             case "fifo":
                 CommandResult.Run("mkfifo", path).Require();
+                break;
+            case "device":
+                // The kernel's endless zeros.
+                CommandResult.Run("mknod", path, "c", "1", "5").Require();
+                break;
+            case "hard link":
+                CommandResult.Run("ln", victim, path).Require();
                 break;
             default:
                 Directory.CreateDirectory(path);

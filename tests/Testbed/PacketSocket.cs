@@ -78,6 +78,20 @@ public sealed class PacketSocket : IDisposable
         Native.Check((int)Native.Send(_socket, frame, frame.Length, 0), "send on AF_PACKET");
     }
 
+    /// <summary>The same, but a queue that is full is no error: for a flood.</summary>
+    public void TrySend(byte[] frame)
+    {
+        ArgumentNullException.ThrowIfNull(frame);
+        _ = Native.Send(_socket, frame, frame.Length, 0);
+    }
+
+    /// <summary>Shares what comes with the other sockets of this group, as far as the kernel lets it: PACKET_FANOUT of linux/if_packet.h.</summary>
+    public void JoinFanout(ushort group)
+    {
+        const int Fanout = 18;
+        Native.Check(Native.SetSocketOption(_socket, Native.SolPacket, Fanout, group, sizeof(int)), $"join fanout group {group}");
+    }
+
     /// <summary>The first captured frame that matches, waiting for it if need be; null if none comes.</summary>
     public CapturedFrame? WaitFor(Func<CapturedFrame, bool> match, TimeSpan? limit = null)
     {

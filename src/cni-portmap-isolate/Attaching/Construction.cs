@@ -17,7 +17,7 @@ internal sealed class Construction(
     ContainerSnapshot before,
     HostFacts facts,
     FlowClassifierParent? flows,
-    BpfProgram? drop)
+    HostEndPrograms programs)
 {
     private readonly AttachmentPath _path = AttachmentPath.Of(attachment);
     private HashSet<U32Handle> _foreign = [];
@@ -37,7 +37,7 @@ internal sealed class Construction(
             SharedHostState.Ensure(session.Host, facts, _path.HostLoopback, flows);
         }
 
-        var result = HostSide.Build(session.Host, attachment, _path, drop);
+        var result = HostSide.Build(session.Host, attachment, _path, programs);
         if (result.Failures.Count == 0)
         {
             return Built(result);
@@ -49,11 +49,11 @@ internal sealed class Construction(
         SharedHostState.Ensure(session.Host, facts, _path.HostLoopback, flows);
         ClearStrays();
         HostSide.Clear(session.Host, _path);
-        result = HostSide.Build(session.Host, attachment, _path, drop);
+        result = HostSide.Build(session.Host, attachment, _path, programs);
         return result.Failures.Count == 0 ? Built(result) : throw result.Failures[0].ToException();
 
         Attachment Built(HostSideResult host) =>
-            attachment with { PlainQueue = plainQueue || host.PlainQueue, DropsUnmatched = host.DropsUnmatched };
+            attachment with { PlainQueue = plainQueue || host.PlainQueue, DropsUnmatched = host.DropsUnmatched, GuardsChecksums = host.GuardsChecksums };
     }
 
     /// <summary>Puts container and host back as they were. Each part is tried, whatever becomes of the others.</summary>

@@ -15,25 +15,27 @@ internal static class HostSide
     /// Sets up the host's end and enters the container into the demultiplexer, in one batch. The entries come last, when
     /// both ends of the veth are up: before that they would swallow packets.
     /// </summary>
-    public static HostSideResult Build(NetlinkConnection host, Attachment attachment, AttachmentPath path, BpfProgram? drop)
+    public static HostSideResult Build(NetlinkConnection host, Attachment attachment, AttachmentPath path, HostEndPrograms programs)
     {
         foreach (var (name, value) in Sysctls(attachment.HostInterface))
         {
             Sysctl.Write(name, value);
         }
 
-        var batch = Compose(attachment, path, drop, out var last, out var leaf, out var firstEntry);
+        var batch = Compose(attachment, path, programs, out var guard, out var last, out var leaf, out var firstEntry);
         var failures = Shaper.WithoutLeaf(host.Execute(batch), leaf, out var plainQueue);
 
         // Programs can be loaded on kernels that have no filter to put them into.
-        var drops = drop is not null && !failures.Any(f => f.Index == last && f.Errno == Errno.NoEntry);
-        failures = [.. failures.Where(f => f.Index != last || f.Errno != Errno.NoEntry)];
+        var guards = programs.Guard is not null && !IsWithoutFilter(failures, guard);
+        var drops = programs.Drop is not null && !IsWithoutFilter(failures, last);
+        failures = [.. failures.Where(f => (f.Index != guard && f.Index != last) || f.Errno != Errno.NoEntry)];
         List<U32Filter> entries = failures.Count == 0 ? [] : [.. Entries(path)];
         return new HostSideResult(
             failures,
             [.. failures.Where(f => f.Index >= firstEntry && f.Errno == Errno.Exists).Select(f => entries[f.Index - firstEntry].Handle)],
             plainQueue,
-            drops);
+            drops,
+            guards);
     }
 
     /// <summary>
@@ -98,6 +100,13 @@ internal static class HostSide
 
     public static void AddDrop(NetlinkBatch batch, int index, BpfProgram drop, string hostInterface) =>
         BpfFilters.Add(batch, FilterPlaces.Drop(index), drop.Descriptor, DropName, $"add the last filter to {hostInterface}");
+
+    /// <summary>Whether the filter that looks at the places of checksums is there.</summary>
+    public static bool HasGuard(NetlinkConnection host, int index) =>
+        U32Filters.ListPriorities(host, index, TcHandle.Ingress).Contains(("bpf", FilterPlaces.GuardPriority, EthernetProtocol.All));
+
+    public static void AddGuard(NetlinkBatch batch, int index, BpfProgram guard, string hostInterface) =>
+        BpfFilters.Add(batch, FilterPlaces.Guard(index), guard.Descriptor, GuardName, $"add the first filter to {hostInterface}");
 
     /// <summary>Takes back what <see cref="Build"/> made, but leaves the device.</summary>
     public static void Clear(NetlinkConnection host, AttachmentPath path)
@@ -168,28 +177,39 @@ internal static class HostSide
 
     private const string DropName = "portmap-drop";
 
+    private const string GuardName = "portmap-guard";
+
     private const string AliasPrefix = "portmap-isolate ";
 
     private const int LongestAlias = 255; // IFALIASZ less its NUL
 
     private const int None = -1;
 
+    private static bool IsWithoutFilter(IReadOnlyList<NetlinkFailure> failures, int index) =>
+        failures.Any(f => f.Index == index && f.Errno == Errno.NoEntry);
+
     private static NetlinkBatch Compose(
-        Attachment attachment, AttachmentPath path, BpfProgram? drop, out int last, out int leaf, out int firstEntry)
+        Attachment attachment, AttachmentPath path, HostEndPrograms programs, out int guard, out int last, out int leaf, out int firstEntry)
     {
         var batch = new NetlinkBatch();
         Links.SetUp(batch, path.HostEnd, $"set up {attachment.HostInterface}", alias: AliasOrNull(attachment.Key));
         Qdiscs.AddClsact(batch, path.HostEnd, $"add clsact to {attachment.HostInterface}");
+        guard = programs.Guard is null ? None : batch.Count;
+        if (programs.Guard is not null)
+        {
+            AddGuard(batch, path.HostEnd, programs.Guard, attachment.HostInterface);
+        }
+
         var policing = $"add filters to {attachment.HostInterface}";
         foreach (var filter in SourcePolicing.OnHostEnd(path))
         {
             U32Filters.Add(batch, filter, policing);
         }
 
-        last = drop is null ? None : batch.Count;
-        if (drop is not null)
+        last = programs.Drop is null ? None : batch.Count;
+        if (programs.Drop is not null)
         {
-            AddDrop(batch, path.HostEnd, drop, attachment.HostInterface);
+            AddDrop(batch, path.HostEnd, programs.Drop, attachment.HostInterface);
         }
 
         leaf = attachment.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Mtu, attachment.HostInterface) : None;
@@ -208,5 +228,6 @@ internal static class HostSide
 /// <param name="InTheWay">Entries that were refused since another filter has their handle.</param>
 /// <param name="PlainQueue">Whether packets wait in a plain queue, as the kernel has no fq_codel.</param>
 /// <param name="DropsUnmatched">Whether the last filter is there, which drops what no other lets pass.</param>
+/// <param name="GuardsChecksums">Whether the first filter is there, which drops what would become another packet behind the others.</param>
 internal sealed record HostSideResult(
-    IReadOnlyList<NetlinkFailure> Failures, HashSet<U32Handle> InTheWay, bool PlainQueue, bool DropsUnmatched);
+    IReadOnlyList<NetlinkFailure> Failures, HashSet<U32Handle> InTheWay, bool PlainQueue, bool DropsUnmatched, bool GuardsChecksums);

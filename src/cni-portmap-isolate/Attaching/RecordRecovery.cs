@@ -68,6 +68,7 @@ internal static class RecordRecovery
                 Flow = UniqueFlows.ReadFlow(U32Filters.List(host, FilterPlaces.Internet(facts.Master.Index, UniqueFlows.Qdisc)), slice.Value),
                 Generation = generation,
                 DropsUnmatched = HostSide.HasDrop(host, link.Index),
+                GuardsChecksums = HostSide.HasGuard(host, link.Index),
                 HostLoopback = loopback ? HostLoopback.Allow : HostLoopback.Deny,
                 Args = [],
                 Created = DateTimeOffset.UtcNow,

@@ -34,12 +34,12 @@ internal static class AddCommand
             log.Warning("{Warning:l}", doubt);
         }
 
-        using var drop = BpfProgram.TryLoadDrop();
+        using var programs = new HostEndPrograms();
         var reservation = new Reservation(session, configuration, facts, limits, log);
         var attachment = reservation.Take(request, container);
         var before = TakeSnapshot(session, attachment, container, log);
         var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
-        var construction = new Construction(session, attachment, container, before, facts, flows, drop);
+        var construction = new Construction(session, attachment, container, before, facts, flows, programs);
         try
         {
             attachment = Commit(session, construction.Build(reservation.IsFirst));
@@ -61,6 +61,13 @@ internal static class AddCommand
         {
             log.Debug(
                 "the kernel lacks BPF or its filter (CONFIG_NET_CLS_BPF): the host's stack drops what {Container} must not send",
+                attachment.ContainerId);
+        }
+
+        if (!attachment.GuardsChecksums)
+        {
+            log.Debug(
+                "the kernel lacks BPF, its filter (CONFIG_NET_CLS_BPF) or a function of it (kernel 4.9): a raw socket of {Container} may send from others' ports",
                 attachment.ContainerId);
         }
 

@@ -41,7 +41,7 @@ internal static class HostRepair
         Qdiscs.AddClsact(batch, link.Index, $"add clsact to {link.Name}", Errno.Exists);
         host.ExecuteOrThrow(batch);
         FilterRepair.Converge(host, policing, f => !IsExcused(f, missing), Policing);
-        AddDrop(host, target, link);
+        AddPrograms(host, target, link);
         foreach (var (name, value) in HostSide.Sysctls(link.Name))
         {
             Set(name, value);
@@ -86,18 +86,22 @@ internal static class HostRepair
         }
     }
 
-    private static void AddDrop(NetlinkConnection host, Attachment target, Link link)
+    private static void AddPrograms(NetlinkConnection host, Attachment target, Link link)
     {
-        if (!target.DropsUnmatched || HostSide.HasDrop(host, link.Index))
+        using var programs = new HostEndPrograms();
+        var batch = new NetlinkBatch(512);
+        if (target.GuardsChecksums && programs.Guard is not null && !HostSide.HasGuard(host, link.Index))
         {
-            return;
+            HostSide.AddGuard(batch, link.Index, programs.Guard, link.Name);
         }
 
-        using var drop = BpfProgram.TryLoadDrop();
-        if (drop is not null)
+        if (target.DropsUnmatched && programs.Drop is not null && !HostSide.HasDrop(host, link.Index))
         {
-            var batch = new NetlinkBatch(512);
-            HostSide.AddDrop(batch, link.Index, drop, link.Name);
+            HostSide.AddDrop(batch, link.Index, programs.Drop, link.Name);
+        }
+
+        if (batch.Count > 0)
+        {
             host.ExecuteOrThrow(batch);
         }
     }

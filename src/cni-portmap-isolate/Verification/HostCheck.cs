@@ -24,6 +24,11 @@ internal static class HostCheck
             LinkCheck.Compare(differences, link, attachment, path.HostEnd);
             CompareSysctls(differences, HostSide.Sysctls(attachment.HostInterface), "host");
             FilterCheck.Compare(differences, dump, SourcePolicing.OnHostEnd(path), _ => attachment.HostInterface, exactly: true);
+            if (attachment.GuardsChecksums && !HostSide.HasGuard(host, link.Index))
+            {
+                differences.Add($"first filter on {attachment.HostInterface}", $"bpf at priority {FilterPlaces.GuardPriority}, which looks at checksums", "none");
+            }
+
             if (attachment.DropsUnmatched && !HostSide.HasDrop(host, link.Index))
             {
                 differences.Add($"last filter on {attachment.HostInterface}", $"bpf at priority {FilterPlaces.DropPriority}, which drops", "none");
@@ -53,7 +58,7 @@ internal static class HostCheck
 
     /// <summary>Whether a priority of a host end is one of ours.</summary>
     public static bool IsOurs(ushort priority) =>
-        priority is FilterPlaces.ArpPriority or FilterPlaces.InternetPriority or FilterPlaces.DropPriority;
+        priority is FilterPlaces.GuardPriority or FilterPlaces.ArpPriority or FilterPlaces.InternetPriority or FilterPlaces.DropPriority;
 
     /// <summary>A filter before the policing ones would let the container send whatever it likes.</summary>
     private static void CompareOtherPriorities(DifferenceList differences, NetlinkConnection host, Link link)
