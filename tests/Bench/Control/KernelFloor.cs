@@ -51,8 +51,8 @@ internal sealed class KernelFloor : IContestant, IDisposable
         AttachmentPath path = AttachmentPath.Of(attachment);
         long started = Stopwatch.GetTimestamp();
         inside.Run(() => ContainerSide.Build(attachment, path, _namespace.Descriptor, null));
-        using var drop = BpfProgram.TryLoadDrop();
-        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, drop).Failures;
+        using HostEndPrograms programs = new();
+        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, programs).Failures;
         double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (failures.Count > 0)
         {
@@ -81,7 +81,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
         Links.Delete(link, path.HostEnd, "remove the veth");
         _host.ExecuteOrThrow(link);
         DeleteLink.Add(Stopwatch.GetElapsedTime(deleting).TotalMilliseconds);
-        inside.Run(ContainerSide.Remove);
+        inside.Run(() => ContainerSide.Remove());
         return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
     });
 
