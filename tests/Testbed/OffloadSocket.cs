@@ -60,8 +60,10 @@ public sealed class OffloadSocket : IDisposable
 
         const int InvalidArgument = 22;
         const int MessageTooLong = 90;
+        const int OutOfMemory = 12; // what the device cannot do and the kernel cannot do for it
+        const int NoBufferSpace = 105; // dropped by the device's queue
         int error = Marshal.GetLastPInvokeError();
-        return error is InvalidArgument or MessageTooLong ? false : throw new Win32Exception(error, $"send of {offload}");
+        return error is InvalidArgument or MessageTooLong or OutOfMemory or NoBufferSpace ? false : throw new Win32Exception(error, $"send of {offload}: errno {error}");
     }
 
     public void Dispose() => _ = Native.Close(_socket);
