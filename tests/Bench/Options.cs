@@ -35,6 +35,9 @@ internal sealed record Options
     /// <summary>Containers of the full host on the data path.</summary>
     public int FullHost { get; init; } = 500;
 
+    /// <summary>Containers of the host whose ports netfilter translates: each takes seconds to add, so there are fewer.</summary>
+    public int FullBridge { get; init; } = 100;
+
     /// <summary>Containers of each host whose exporter is scraped.</summary>
     public int Crowd { get; init; } = 300;
 
@@ -54,7 +57,7 @@ internal sealed record Options
             switch (arguments[i])
             {
                 case "--quick":
-                    options = options with { Quick = true, Containers = 12, ManyContainers = 60, Rounds = 3, FullHost = 100, Crowd = 100, ScrapeRounds = 5 };
+                    options = options with { Quick = true, Containers = 12, ManyContainers = 60, Rounds = 3, FullHost = 100, FullBridge = 20, Crowd = 100, ScrapeRounds = 5 };
                     break;
                 case "--only" when value is "control" or "data" or "shaping" or "exporter":
                     options = options with { Control = value == "control", Data = value == "data", Shaping = value == "shaping", Exporter = value == "exporter" };

@@ -10,7 +10,7 @@ public static class Stepper
     public const int Killed = 128 + 9;
 
     // Below the limit of a plugin's run, so that it is the stepper who ends what hangs, with all its threads.
-    private const string Limit = "25";
+    private const string Limit = "110";
 
     private static readonly Lazy<string> Built = new(Build);
 

@@ -729,6 +729,11 @@ int main(int count, char **words)
         fail("cannot write the report: %s", strerror(errno));
     }
 
+    if (expired) {
+        fprintf(stderr, "stepper: the command was ended after %d s, at step %ld\n", limit, steps);
+        return 124;
+    }
+
     bool reached = mode == LIST || killed || (mode == RECV_ERROR ? receives >= wanted : mode != KILL && steps >= wanted);
     if (!reached) {
         fail("the command ended after %ld steps and %ld receives, before number %ld", steps, receives, wanted);

@@ -29,7 +29,7 @@ public sealed record PluginCall(string Command)
 /// <summary>Runs the plugin's binary exactly as a runtime does, inside the host's namespace.</summary>
 public sealed class Plugin
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
     private readonly ConcurrentDictionary<(string, string), string> _results = new();
     private readonly string[] _wrapper = [];

@@ -9,6 +9,7 @@ internal static class Contestants
     public const string Own = "cni-portmap-isolate";
     public const string Ptp = "ptp + host-local";
     public const string Chain = "ptp + host-local, portmap, bandwidth";
+    public const string Bridge = "bridge + host-local, portmap";
 
     /// <summary>Where Debian installs the reference plugins.</summary>
     public const string PeerDirectory = "/usr/lib/cni";
@@ -39,6 +40,26 @@ internal static class Contestants
             PtpConfiguration(topology),
             new JsonObject { ["type"] = "portmap", ["runtimeConfig"] = new JsonObject { ["portMappings"] = Mappings(Ports(number)) } },
             Bandwidth(1_000_000_000, 8_000_000),
+        ]);
+
+    /// <summary>What most runtimes do unless told otherwise: a bridge, and ports that netfilter translates.</summary>
+    /// <param name="topology">The host.</param>
+    /// <param name="ports">Of a container, by its number; each for TCP and UDP.</param>
+    public static PluginChain BridgeChain(Topology topology, Func<int, IEnumerable<int>> ports) => new(
+        Bridge,
+        topology,
+        PeerDirectory,
+        number =>
+        [
+            new JsonObject
+            {
+                ["type"] = "bridge", ["bridge"] = "cni0", ["isGateway"] = true, ["ipMasq"] = true, ["ipam"] = Addresses(topology),
+            },
+            new JsonObject
+            {
+                ["type"] = "portmap",
+                ["runtimeConfig"] = new JsonObject { ["portMappings"] = new JsonArray([.. ((string[])["tcp", "udp"]).SelectMany(p => Mappings(ports(number), p)).Select(m => m!.DeepClone())]) },
+            },
         ]);
 
     /// <summary>This project's plugin, one fixed port for each container, and the same limit both ways.</summary>
@@ -86,8 +107,8 @@ internal static class Contestants
 
     public static IEnumerable<int> Ports(int number) => Enumerable.Range(FirstPort + (number * PortsPerContainer), PortsPerContainer);
 
-    private static JsonArray Mappings(IEnumerable<int> ports) => [.. ports.Select(port =>
-        (JsonNode)new JsonObject { ["hostPort"] = port, ["containerPort"] = port, ["protocol"] = "tcp" })];
+    private static JsonArray Mappings(IEnumerable<int> ports, string protocol = "tcp") => [.. ports.Select(port =>
+        (JsonNode)new JsonObject { ["hostPort"] = port, ["containerPort"] = port, ["protocol"] = protocol })];
 
     private static JsonObject Bandwidth(long bitsPerSecond, long burstBits) => new()
     {
@@ -105,12 +126,14 @@ internal static class Contestants
     {
         ["type"] = "ptp",
         ["ipMasq"] = false,
-        ["ipam"] = new JsonObject
-        {
-            ["type"] = "host-local",
-            ["subnet"] = PtpSubnet,
-            ["dataDir"] = Path.Combine(topology.StateDirectory, "host-local"),
-            ["routes"] = new JsonArray(new JsonObject { ["dst"] = "0.0.0.0/0" }),
-        },
+        ["ipam"] = Addresses(topology),
+    };
+
+    private static JsonObject Addresses(Topology topology) => new()
+    {
+        ["type"] = "host-local",
+        ["subnet"] = PtpSubnet,
+        ["dataDir"] = Path.Combine(topology.StateDirectory, "host-local"),
+        ["routes"] = new JsonArray(new JsonObject { ["dst"] = "0.0.0.0/0" }),
     };
 }

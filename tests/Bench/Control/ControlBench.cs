@@ -34,9 +34,10 @@ internal static class ControlBench
         using Topology own = new();
         using Topology ptp = new();
         using Topology chain = new();
+        using Topology bridge = new();
         using Topology bare = new();
         using KernelFloor floor = new(bare);
-        IContestant[] contestants = [Contestants.OwnPlugin(own), Contestants.PtpPlugin(ptp), Contestants.ReferenceChain(chain), floor];
+        IContestant[] contestants = [Contestants.OwnPlugin(own), Contestants.PtpPlugin(ptp), Contestants.ReferenceChain(chain), Contestants.BridgeChain(bridge, Contestants.Ports), floor];
         List<ControlSamples> samples = [.. contestants.Select(c => new ControlSamples(c.Name, new Sample(), new Sample()))];
 
         Progress.Say($"{containers} containers for each of {contestants.Length} contestants");

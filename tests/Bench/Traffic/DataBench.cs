@@ -35,6 +35,8 @@ internal static class DataBench
             scenes.Add(Scene.Own(options.FullHost));
             scenes.Add(Scene.Mesos(1));
             scenes.Add(Scene.Mesos(options.FullHost));
+            scenes.Add(Scene.Bridge(1));
+            scenes.Add(Scene.Bridge(options.FullBridge));
             List<SceneSamples> samples = [.. scenes.Select(s => new SceneSamples(s.Name, []))];
             Progress.Say($"{options.Rounds} rounds of traffic");
 

@@ -78,8 +78,8 @@ internal static class Flows
     {
         using Socket server = Open(scene.Server.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp)));
 
-        // Any port of the place's own: in a container that is one of its slice.
-        server.Bind(new IPEndPoint(IPAddress.Any, 0));
+        // Any port of the place's own, where it has some: in a container that is one of its slice.
+        server.Bind(new IPEndPoint(IPAddress.Any, scene.DatagramPort));
         using Socket client = Open(scene.Topology.Out.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp)));
         client.Bind(new IPEndPoint(scene.Topology.OutAddress, 0));
         client.Connect(new IPEndPoint(scene.Address, ((IPEndPoint)server.LocalEndPoint!).Port));

@@ -18,12 +18,13 @@ internal sealed class Scene : IDisposable
     private const int PoolSize = 28672;
     private const string Program = "cni-portmap-isolate";
 
-    private Scene(string name, Topology topology, Namespace server, int port)
+    private Scene(string name, Topology topology, Namespace server, int port, bool isTranslated)
     {
         Name = name;
         Topology = topology;
         Server = server;
         Port = port;
+        DatagramPort = isTranslated ? port : 0;
     }
 
     public string Name { get; }
@@ -35,6 +36,9 @@ internal sealed class Scene : IDisposable
 
     /// <summary>Where it listens.</summary>
     public int Port { get; }
+
+    /// <summary>Where it waits for datagrams, as 0 any port of its own; behind a translation that is not reached from outside.</summary>
+    public int DatagramPort { get; }
 
     /// <summary>The host's address, whoever has the port.</summary>
     public IPAddress Address => Topology.HostAddress;
@@ -64,16 +68,35 @@ internal sealed class Scene : IDisposable
             return (server, Middle(containers));
         });
 
+    /// <summary>The usual way: an address for each container, a bridge, and the host's ports translated by netfilter.</summary>
+    /// <param name="containers">How many, of which the one in the middle is talked to.</param>
+    public static Scene Bridge(int containers) => Make(
+        $"bridge + portmap, {Count(containers)}",
+        topology =>
+        {
+            PluginChain chain = Contestants.BridgeChain(topology, number => [FirstPort + number]);
+            Namespace? middle = null;
+            for (int number = 0; number < containers; number++)
+            {
+                Namespace container = topology.AddContainerNamespace();
+                chain.Add(number, container);
+                middle = number == containers / 2 ? container : middle;
+            }
+
+            return (middle!, Middle(containers));
+        },
+        isTranslated: true);
+
     public void Dispose() => Topology.Dispose();
 
-    private static Scene Make(string name, Func<Topology, (Namespace Server, int Port)> build)
+    private static Scene Make(string name, Func<Topology, (Namespace Server, int Port)> build, bool isTranslated = false)
     {
         Progress.Say(name);
         Topology topology = new();
         try
         {
             (Namespace server, int port) = build(topology);
-            return new Scene(name, topology, server, port);
+            return new Scene(name, topology, server, port, isTranslated);
         }
         catch
         {
