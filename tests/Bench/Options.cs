@@ -6,11 +6,13 @@ namespace CniIsolator.Bench;
 internal sealed record Options
 {
     public const string Usage = """
-        usage: bench [--quick] [--only control|data|shaping|exporter] [--containers N] [--rounds N]
+        usage: bench --readme
+               bench [--quick] [--only control|data|shaping|exporter] [--containers N] [--rounds N]
           --quick         a fifth of the repetitions, for a first look
           --only PART     control path (ADD and DEL), data path, bandwidth limits or scrapes of the exporter alone
           --containers N  containers of each contestant on the control path, default 60
           --rounds N      rounds of the data path, default 15
+          --readme        measures nothing: puts the tables of the last run into README.md and docs/measured/
         """;
 
     public bool Quick { get; init; }

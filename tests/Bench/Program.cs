@@ -9,6 +9,12 @@ if (Guest.IsInside(args))
     return 0;
 }
 
+if (args is ["--readme"])
+{
+    Console.WriteLine($"README.md and docs/measured now have {string.Join(", ", Readme.Update())}");
+    return 0;
+}
+
 if (Options.Parse(args) is not { } options)
 {
     Console.Error.WriteLine(Options.Usage);

@@ -48,6 +48,7 @@ internal sealed partial class Report
             ["", "p50", "p90", "p99"],
             [.. result.StartUp.Select(s => (string[])[s.Key, .. Percentiles(s.Value)])]);
         _json["control"] = Json(result);
+        Brief(result);
         Judge(result);
     }
 
@@ -68,8 +69,10 @@ internal sealed partial class Report
             ]);
         Note(
             $"{result.Host.Rounds.Count} rounds, scenes in turns. Two processors: client and server on one each. One processor: nothing but the work on the way. "
-            + "Mesos' lists: this project's container and veth, with one linear list on the master and one on lo in the place of the tables.");
+            + "Mesos' lists: this project's container and veth, with one linear list on the master and one on lo in the place of the tables. Bridge: the reference "
+            + "plugins bridge, host-local and portmap, the port translated by netfilter.");
         _json["data"] = Json(result);
+        Brief(result);
         Judge(result);
     }
 
@@ -84,8 +87,20 @@ internal sealed partial class Report
     public string Save()
     {
         string directory = Path.Combine(Repository.Root, "artifacts", "bench");
+        if (Directory.Exists(directory))
+        {
+            // What an earlier run has left would pass for this one's.
+            Directory.Delete(directory, recursive: true);
+        }
+
         Directory.CreateDirectory(directory);
-        File.WriteAllText(Path.Combine(directory, "report.md"), $"# Benchmark\n\nKernel {Kernel()}, {Environment.ProcessorCount} processors.\n\n{Markdown}");
+        string day = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+        File.WriteAllText(Path.Combine(directory, "report.md"), $"# Benchmark\n\n{day}, kernel {Kernel()}, {Environment.ProcessorCount} processors.\n\n{Markdown}");
+        foreach ((string name, string table) in _briefs)
+        {
+            File.WriteAllText(Path.Combine(directory, $"{Readme.Prefix}{name}.md"), table);
+        }
+
         foreach ((string file, string drawing) in _plots)
         {
             File.WriteAllText(Path.Combine(directory, file), drawing);

@@ -48,6 +48,7 @@ internal sealed partial class Report
             ["insideDump"] = Json(result.Inside),
             ["tableKibibytes"] = Math.Round(result.TableKibibytes, 1),
         };
+        Brief(result);
         Judge(result);
     }
 

@@ -54,6 +54,7 @@ internal sealed partial class Report
             + "for each container, which a container's own flows share.");
         Plot("round-trips", "Round trips of a thin flow beside bulk flows, in milliseconds", RoundTripPlot.Draw(result.Rows));
         _json["shaping"] = new JsonObject { ["rates"] = AchievedRate.Json(result.Rates), ["isolation"] = Json(result.Rows) };
+        Brief(result);
         Judge(result);
     }
 
