@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Package.Tests.Debian;
@@ -59,7 +60,7 @@ public sealed class InstallationTests : IDisposable
         Assert.Contains("cni-portmap-exporter:x:", Run("getent", "passwd", "cni-portmap-exporter"), StringComparison.Ordinal);
         Assert.Contains("nologin", Run("getent", "passwd", "cni-portmap-exporter"), StringComparison.Ordinal);
         Assert.NotNull(new FileInfo(_root.At(Wanted)).LinkTarget);
-        CommandResult unit = _root.Run(Host, "systemd-analyze", "verify", "--man=no", "cni-portmap-exporter.service");
+        CommandResult unit = _root.Run(Host, "sh", "-c", "mount -t tmpfs own /run && systemd-analyze verify --man=no cni-portmap-exporter.service");
         Assert.True(unit is { ExitCode: 0, Output: "", Error: "" }, unit.ToString());
 
         // The example fits a stock host.
@@ -116,7 +117,7 @@ public sealed class InstallationTests : IDisposable
     }
 
     [Fact]
-    public void Another_version_keeps_what_was_set_and_what_runs()
+    public void A_later_version_keeps_what_was_set_and_what_runs()
     {
         Run("dpkg", "--install", "/plugin.deb", "/exporter.deb");
         Namespace container = Add("c1");
@@ -125,7 +126,10 @@ public sealed class InstallationTests : IDisposable
         File.AppendAllText(ranges, "net.ipv4.ip_local_port_range = 57344 60999\n");
         KernelState attached = KernelState.Snapshot(Host);
 
-        Run("dpkg", "--install", "/plugin.deb", "/exporter.deb");
+        CommandResult upgraded = _root.Run(Host, "dpkg", "--install", Later(Programs.Plugin), Later(Programs.Exporter));
+        upgraded.Require();
+        Assert.Equal("", upgraded.Error);
+        Assert.Equal("99.0", Run("dpkg-query", "--show", "--showformat=${Version}", "cni-portmap-isolate"));
         Assert.EndsWith("OPTIONS=--snmp\n", File.ReadAllText(settings), StringComparison.Ordinal);
         Assert.EndsWith("57344 60999\n", File.ReadAllText(ranges), StringComparison.Ordinal);
         Assert.Equal("", attached.Diff(KernelState.Snapshot(Host)));
@@ -133,6 +137,8 @@ public sealed class InstallationTests : IDisposable
 
         _plugin.Del(container, "c1").Require();
         Run("dpkg", "--purge", "cni-portmap-isolate", "cni-portmap-exporter");
+        File.Delete(_root.At($"tmp/{Programs.Plugin}.deb"));
+        File.Delete(_root.At($"tmp/{Programs.Exporter}.deb"));
         AssertNothingIsLeft();
     }
 
@@ -154,6 +160,18 @@ public sealed class InstallationTests : IDisposable
         Namespace container = _net.AddContainerNamespace();
         _plugin.Add(container, id, config: _plugin.Config.WithPorts(ports)).Require();
         return container;
+    }
+
+    /// <summary>The package with a version that comes after, by its path in the root.</summary>
+    private string Later(string package)
+    {
+        using Scratch place = new("later");
+        CommandResult.Run("dpkg-deb", "--raw-extract", _packages.Of(package), place.Path).Require();
+        string control = place.At("DEBIAN/control");
+        File.WriteAllText(control, Regex.Replace(File.ReadAllText(control), "(?m)^Version: .*$", "Version: 99.0"));
+        CommandResult.Run("dpkg-deb", "-Znone", "--root-owner-group", "--build", place.Path, _root.At("tmp/later.deb")).Require();
+        File.Move(_root.At("tmp/later.deb"), _root.At($"tmp/{package}.deb"));
+        return $"/tmp/{package}.deb";
     }
 
     private void AssertNothingIsLeft()

@@ -58,9 +58,8 @@ internal sealed class MinimalRoot : IDisposable
         return
         [
             .. listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !IsBookkeeping(line.Split(' ')[3]))
-                .Select(line => line.StartsWith("f ", StringComparison.Ordinal) && line.Split(' ')[3] is var path && path.StartsWith("/etc/", StringComparison.Ordinal)
-                    ? $"{line} {File.ReadAllText(At(path))}"
-                    : line)
+                .Select(line => line.Split(' ')[3] is var path && IsList(path) ? path
+                    : line[0] == 'f' && path.StartsWith("/etc/", StringComparison.Ordinal) ? $"{line} {File.ReadAllText(At(path))}" : line)
                 .Order(StringComparer.Ordinal),
         ];
     }
@@ -71,6 +70,9 @@ internal sealed class MinimalRoot : IDisposable
         (path.StartsWith("/var/lib/dpkg/", StringComparison.Ordinal) && !path.StartsWith("/var/lib/dpkg/info/", StringComparison.Ordinal))
         || path is "/var/log/dpkg.log" or "/var/log/alternatives.log" or "/etc/passwd-" or "/etc/group-" or "/etc/shadow-" or "/etc/gshadow-" or "/etc/.pwd.lock"
             or "/etc/subuid-" or "/etc/subgid-";
+
+    /// <summary>dpkg writes the lists of others anew, too, without what they have twice.</summary>
+    private static bool IsList(string path) => path.StartsWith("/var/lib/dpkg/info/", StringComparison.Ordinal);
 
     private static string AfterMerge(string path) =>
         Merged.FirstOrDefault(directory => path.StartsWith(directory + "/", StringComparison.Ordinal)) is null ? path : $"/usr{path}";
@@ -89,8 +91,8 @@ internal sealed class MinimalRoot : IDisposable
             "/var/lib/dpkg/info/format"]);
         string list = At("list");
         File.WriteAllText(list, string.Join('\0', files.Where(path => File.Exists(path) || Directory.Exists(path) || new FileInfo(path).LinkTarget is not null)));
-        CommandResult.Run("sh", "-c", "tar -C / --create --null --no-recursion --files-from=\"$1\" --absolute-names --file=- | tar -C \"$2\" --extract --file=- 2>/dev/null",
-            "sh", list, _place.Path).Require();
+        CommandResult.Run("bash", "-o", "pipefail", "-c", "tar --create --null --no-recursion --files-from=\"$1\" --file=- | tar -C \"$2\" --extract --file=-",
+            "bash", list, _place.Path).Require();
         File.Delete(list);
         foreach (string link in Merged)
         {
