@@ -13,7 +13,9 @@ public sealed partial class BuiltPackages : IDisposable
         try
         {
             // How well xz does its work is not what is tested, and it takes most of the time.
-            CommandResult.RunIn(Repository.Root, TimeSpan.FromMinutes(5), "env", "DPKG_DEB_COMPRESSOR_TYPE=gzip", "DPKG_DEB_COMPRESSOR_LEVEL=1", "packaging/build.sh", _scratch.Path).Require();
+            CommandResult.RunIn(
+                Repository.Root, TimeSpan.FromMinutes(5),
+                "env", "DPKG_DEB_COMPRESSOR_TYPE=gzip", "DPKG_DEB_COMPRESSOR_LEVEL=1", "packaging/build.sh", _scratch.Path).Require();
             Plugin = Find(Programs.Plugin);
             Exporter = Find(Programs.Exporter);
         }

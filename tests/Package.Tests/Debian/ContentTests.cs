@@ -35,7 +35,8 @@ public sealed partial class ContentTests(BuiltPackages packages)
 
     [Fact]
     public void The_change_log_ends_with_the_version_of_the_programs() =>
-        Assert.StartsWith($"{Programs.Plugin} ({Programs.Version}) ", File.ReadAllText(Path.Combine(Repository.Root, "packaging", "debian", "changelog")), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{Programs.Plugin} ({Programs.Version}) ", File.ReadAllText(Path.Combine(Repository.Root, "packaging", "debian", "changelog")), StringComparison.Ordinal);
 
     [Fact]
     public void The_plugin_is_where_Debian_keeps_plugins_and_no_network_is_configured()
@@ -64,7 +65,8 @@ public sealed partial class ContentTests(BuiltPackages packages)
 
     [Fact]
     public void Conffiles_are_all_that_is_in_etc() => Assert.All((string[])[Programs.Plugin, Programs.Exporter], package =>
-        Assert.Equal(packages.Files(package).Keys.Where(path => path.StartsWith("/etc/", StringComparison.Ordinal)).Order(StringComparer.Ordinal), ConfigurationFiles(package)));
+        Assert.Equal(
+            packages.Files(package).Keys.Where(path => path.StartsWith("/etc/", StringComparison.Ordinal)).Order(StringComparer.Ordinal), ConfigurationFiles(package)));
 
     [Theory]
     [InlineData(Programs.Plugin, "usr/lib/cni")]
@@ -84,9 +86,7 @@ public sealed partial class ContentTests(BuiltPackages packages)
         string unit = "systemd/cni-portmap-exporter.service";
         string[] given = File.ReadAllLines(Path.Combine(Repository.Root, "conf", unit));
         string[] shipped = File.ReadAllLines(place.At("lib/systemd/system/cni-portmap-exporter.service"));
-        Assert.Equal(
-            [.. given.Skip(1).Where(line => !line.StartsWith("Documentation=", StringComparison.Ordinal)).Select(line => line.Replace("/usr/local/bin/", "/usr/sbin/", StringComparison.Ordinal))],
-            shipped.Skip(1).Where(line => !line.StartsWith("Documentation=", StringComparison.Ordinal)));
+        Assert.Equal(Compared(given).Select(line => line.Replace("/usr/local/bin/", "/usr/sbin/", StringComparison.Ordinal)), Compared(shipped));
         Assert.Contains("Documentation=man:cni-portmap-exporter(8)", shipped);
         Assert.DoesNotContain(shipped, line => line.Contains("/usr/local", StringComparison.Ordinal));
     }
@@ -99,8 +99,14 @@ public sealed partial class ContentTests(BuiltPackages packages)
             Assert.True(File.ReadAllBytes(packages.Of(package)).AsSpan().SequenceEqual(File.ReadAllBytes(again.Of(package))), package));
     }
 
+    /// <summary>Without the first line, which tells where the file belongs, and the place of its documentation.</summary>
+    private static IEnumerable<string> Compared(string[] unit) => unit.Skip(1).Where(line => !line.StartsWith("Documentation=", StringComparison.Ordinal));
+
     private string[] ConfigurationFiles(string package) =>
-        [.. CommandResult.Run("dpkg-deb", "--info", packages.Of(package), "conffiles").Require().Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal)];
+    [
+        .. CommandResult.Run("dpkg-deb", "--info", packages.Of(package), "conffiles").Require().Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Order(StringComparer.Ordinal),
+    ];
 
     [GeneratedRegex("[~+].*")]
     private static partial Regex Suffix();

@@ -13,10 +13,14 @@ public sealed partial class ManPageTests
     public void Every_option_is_there_and_no_other(string program)
     {
         string page = Render(program);
-        string[] known = [.. HelpTexts(program).SelectMany(help => Option().Matches(help).Select(match => match.Value)).Distinct().Order(StringComparer.Ordinal)];
+        string[] known = Options(string.Join('\n', HelpTexts(program)));
         Assert.Contains("--state-dir", known);
-        Assert.Equal(known, Option().Matches(page[page.IndexOf("\nOPTIONS\n", StringComparison.Ordinal)..page.IndexOf("\nEXIT STATUS\n", StringComparison.Ordinal)])
-            .Concat(Option().Matches(page[..page.IndexOf("\nDESCRIPTION\n", StringComparison.Ordinal)])).Select(match => match.Value).Distinct().Order(StringComparer.Ordinal));
+
+        // In the synopsis and under OPTIONS; other sections name options of other programs.
+        int options = page.IndexOf("\nOPTIONS\n", StringComparison.Ordinal);
+        string synopsis = page[..page.IndexOf("\nDESCRIPTION\n", StringComparison.Ordinal)];
+        Assert.Equal(known, Options(synopsis));
+        Assert.Equal(known, Options(page[options..page.IndexOf("\nEXIT STATUS\n", options, StringComparison.Ordinal)].Split("\nINSTALLATION\n")[0]));
         Assert.All(known, option => Assert.Matches($@"(?m)^ +(-\S+, )*{Regex.Escape(option)}\b", page));
     }
 
@@ -64,12 +68,15 @@ public sealed partial class ManPageTests
         return [.. Command().Matches(help[help.IndexOf("\nCommands:", StringComparison.Ordinal)..]).Select(match => match.Groups[1].Value)];
     }
 
+    private static string[] Options(string text) => [.. Option().Matches(text).Select(match => match.Value).Distinct().Order(StringComparer.Ordinal)];
+
     private static IEnumerable<string> HelpTexts(string program)
     {
         string[][] calls = program == Programs.Plugin ? [["--help"], .. Commands().Select(command => new[] { command, "--help" })] : [["--help"]];
 
         // Only where options are listed: descriptions name those of others.
-        return calls.Select(call => CommandResult.Run(Programs.PathOf(program), call).Require()).Select(help => help[help.IndexOf("\nOptions:", StringComparison.Ordinal)..]);
+        return calls.Select(call => CommandResult.Run(Programs.PathOf(program), call).Require())
+            .Select(help => help[help.IndexOf("\nOptions:", StringComparison.Ordinal)..]);
     }
 
     [GeneratedRegex(@"(?<![\w-])--[a-z][a-z-]*")]

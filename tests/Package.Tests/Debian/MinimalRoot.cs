@@ -21,7 +21,8 @@ internal sealed class MinimalRoot : IDisposable
     private static readonly string[] LeftOut = ["/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/info/", "/usr/share/zoneinfo/"];
 
     // The name of a directory that was moved into /usr.
-    private static readonly string[] Merged = [.. new[] { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" }.Where(path => new DirectoryInfo(path).LinkTarget is not null)];
+    private static readonly string[] Merged =
+        [.. new[] { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" }.Where(path => new DirectoryInfo(path).LinkTarget is not null)];
 
     private readonly Scratch _place = new("root");
 
@@ -117,7 +118,8 @@ internal sealed class MinimalRoot : IDisposable
     {
         Dictionary<string, string> dependencies = new(StringComparer.Ordinal), providers = new(StringComparer.Ordinal);
         Stack<string> pending = new(["systemd", "passwd"]);
-        foreach (string[] fields in CommandResult.Run("dpkg-query", "--show", "--showformat", "${db:Status-Abbrev}\t${Package}\t${Essential}\t${Pre-Depends}, ${Depends}\t${Provides}\n").Require()
+        const string Format = "${db:Status-Abbrev}\t${Package}\t${Essential}\t${Pre-Depends}, ${Depends}\t${Provides}\n";
+        foreach (string[] fields in CommandResult.Run("dpkg-query", "--show", "--showformat", Format).Require()
                      .Split('\n').Where(line => line.StartsWith("ii", StringComparison.Ordinal)).Select(line => line.Split('\t')))
         {
             dependencies[fields[1]] = fields[3];
@@ -144,7 +146,8 @@ internal sealed class MinimalRoot : IDisposable
             {
                 foreach (string alternatives in needed.Split(',', StringSplitOptions.RemoveEmptyEntries))
                 {
-                    string? found = Names(alternatives, '|').Select(name => dependencies.ContainsKey(name) ? name : providers.GetValueOrDefault(name)).FirstOrDefault(name => name is not null);
+                    string? found = Names(alternatives, '|').Select(name => dependencies.ContainsKey(name) ? name : providers.GetValueOrDefault(name))
+                        .FirstOrDefault(name => name is not null);
                     if (found is not null)
                     {
                         pending.Push(found);

@@ -89,7 +89,7 @@ internal sealed partial class Dockerfile
     }
 
     private static string Substitute(string text, Dictionary<string, string> arguments) =>
-        Variable().Replace(text, match => arguments.TryGetValue(match.Groups[1].Value, out string? value) ? value : throw new FormatException($"{match.Value} has no value"));
+        Variable().Replace(text, match => arguments.GetValueOrDefault(match.Groups[1].Value) ?? throw new FormatException($"{match.Value} has no value"));
 
     [GeneratedRegex(@"\$\{(\w+)\}")]
     private static partial Regex Variable();

@@ -47,14 +47,15 @@ public sealed partial class DockerfileTests : IDisposable
         string[] expected =
         [
             Programs.Exporter, Programs.Plugin, "LICENSE",
-            .. Directory.GetFiles(Path.Combine(Repository.Root, "conf"), "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(Repository.Root, file)),
+            .. Directory.GetFiles(Path.Combine(Repository.Root, "conf"), "*", SearchOption.AllDirectories)
+                .Select(file => Path.GetRelativePath(Repository.Root, file)),
         ];
         Assert.Equal(expected.Order(), Directory.GetFiles(_image.Path, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(_image.Path, file)).Order());
     }
 
     [Fact]
     public void The_label_has_the_programs_version() =>
-        Assert.Contains($"org.opencontainers.image.version=\"{Programs.Version}\"", Final.Instructions.Single(one => one.Keyword == "LABEL").Arguments, StringComparison.Ordinal);
+        Assert.Contains($"image.version=\"{Programs.Version}\"", Final.Instructions.Single(one => one.Keyword == "LABEL").Arguments, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("artifacts/bin/cni-portmap-isolate")]
@@ -154,7 +155,8 @@ public sealed partial class DockerfileTests : IDisposable
             command = $"dotnet build {project} -c Release -f net10.0 -v q --disable-build-servers --artifacts-path artifacts/build -p:RunAnalyzers=false";
         }
 
-        CommandResult.RunIn(place, TimeSpan.FromMinutes(Full ? 40 : 15), "sh", "-c", command).Require();
+        // No compiler or build node is to wait for more work when the test is over.
+        CommandResult.RunIn(place, TimeSpan.FromMinutes(Full ? 40 : 15), "env", "MSBUILDDISABLENODEREUSE=1", "UseSharedCompilation=false", "sh", "-c", command).Require();
     }
 
     /// <summary>The final stage's files; those of the build stage are where the function says.</summary>
@@ -187,7 +189,8 @@ public sealed partial class DockerfileTests : IDisposable
         {
             Programs.AssertStatic(_image.At(program));
             Assert.Equal(Programs.Version, CommandResult.Run("chroot", _image.Path, $"/{program}", "--version").Require().Trim());
-            Assert.Contains("--state-dir", CommandResult.Run("chroot", _image.Path, $"/{program}", program == Programs.Plugin ? "list" : "--help", "--help").Require(), StringComparison.Ordinal);
+            string help = CommandResult.Run("chroot", _image.Path, $"/{program}", "--help").Require();
+            Assert.Contains("Usage:", help, StringComparison.Ordinal);
         }
 
         CommandResult about = CommandResult.Run("chroot", _image.Path, $"/{Programs.Plugin}");
