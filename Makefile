@@ -7,7 +7,7 @@ SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -pri
 export DOTNET_NOLOGO := 1
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
-.PHONY: build deps deps-test deps-extra deps-demo test demo bench fuzz clean
+.PHONY: build deps deps-test deps-deb deps-extra deps-demo deb test test-dockerfile demo bench fuzz clean
 
 build: $(BINARIES)
 
@@ -21,6 +21,10 @@ deps:
 deps-test:
 	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time
 
+# To make Debian packages, and to judge them and their man pages.
+deps-deb:
+	@tests/deps.sh dpkg-dev:dpkg-buildpackage debhelper:dh_installsysusers lintian:lintian man-db:man groff-base:groff
+
 # Not all of Debian's prometheus-node-exporter, for the same reason.
 deps-extra:
 	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp prometheus-node-exporter@usr/bin/prometheus-node-exporter
@@ -29,8 +33,16 @@ deps-extra:
 deps-demo:
 	@tests/deps.sh chromium:chromium
 
-test: deps deps-test build
+test: deps deps-test deps-deb build
 	@tests/run.sh
+
+# The Debian packages of both programs, in artifacts/deb.
+deb: deps deps-deb build
+	@packaging/build.sh
+
+# The Dockerfile's steps as an engine would run them, NativeAOT and all: `make test` stops before that.
+test-dockerfile: deps deps-test build
+	DOCKERFILE_BUILD=full dotnet test tests/Package.Tests --filter FullyQualifiedName~DockerfileTests
 
 demo: deps deps-extra deps-demo build
 	dotnet run --project tests/Demo -c Release

@@ -11,12 +11,21 @@ public sealed record CommandResult(string CommandLine, int ExitCode, string Outp
         : throw new InvalidOperationException($"{CommandLine}: exit code {ExitCode}: {Error.Trim()} {Output.Trim()}");
 
     /// <summary>Runs a program in this process's own namespaces to its end, at most a minute. A failure is in the result, not an exception.</summary>
-    public static CommandResult Run(string command, params string[] arguments)
+    public static CommandResult Run(string command, params string[] arguments) => RunIn("", TimeSpan.FromMinutes(1), command, arguments);
+
+    /// <summary>The same in a directory, with another limit.</summary>
+    public static CommandResult RunIn(string directory, TimeSpan limit, string command, params string[] arguments)
     {
-        ProcessStartInfo start = new(command, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(command, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = directory,
+        };
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command} did not start");
         string line = $"{command} {string.Join(' ', arguments)}";
-        return CompleteAsync(process, line, input: null, TimeSpan.FromMinutes(1)).GetAwaiter().GetResult().Result;
+        return CompleteAsync(process, line, input: null, limit).GetAwaiter().GetResult().Result;
     }
 
     /// <summary>Feeds a started process, waits for it and never longer than the limit: then it is killed, by its id.</summary>
