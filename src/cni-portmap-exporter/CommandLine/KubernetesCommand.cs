@@ -48,7 +48,7 @@ internal sealed class KubernetesCommand
         {
             _plugin, _config, _binDir, _netDir, _stateDir, _force, _stay,
         };
-        _advertise = new Command("advertise", "Tells kubelet, as a device plugin, how many more containers the node takes, until it is told to stop.")
+        _advertise = new Command("advertise", "Tells kubelet, as a device plugin, how many containers the node takes, until it is told to stop.")
         {
             _resource, _config, _stateDir, _kubeletDir,
         };
@@ -80,6 +80,11 @@ internal sealed class KubernetesCommand
         if (command == _advertise)
         {
             var settings = new AdvertiserSettings(parsed.GetValue(_resource)!, parsed.GetValue(_kubeletDir)!);
+            if (settings.FindFault() is { } fault)
+            {
+                throw new IOException(fault);
+            }
+
             using var counter = new SliceCounter(parsed.GetValue(_config)!, parsed.GetValue(_stateDir)!);
             await new Advertiser(settings, counter.Take, TimeProvider.System, say).RunAsync(stop.Token).ConfigureAwait(false);
             return 0;
@@ -96,8 +101,7 @@ internal sealed class KubernetesCommand
         files.Uninstall(parsed.GetValue(_stateDir)!, parsed.GetValue(_force));
         if (parsed.GetValue(_stay))
         {
-            await Task.Delay(Timeout.Infinite, stop.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default)
-                .ConfigureAwait(false);
+            await Task.Delay(Timeout.Infinite, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         return 0;

@@ -1,3 +1,4 @@
+using System.Text;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 
@@ -109,6 +110,9 @@ internal sealed class Advertiser(AdvertiserSettings settings, Func<SliceCount> t
 /// <param name="KubeletDir">Kubelet's directory for device plugins.</param>
 internal sealed record AdvertiserSettings(string Resource, string KubeletDir)
 {
+    // sun_path of struct sockaddr_un (linux/un.h) has 108 bytes, the last one is NUL.
+    private const int LongestPath = 107;
+
     /// <summary>How often sockets, store and listeners are looked at.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
 
@@ -118,4 +122,8 @@ internal sealed record AdvertiserSettings(string Resource, string KubeletDir)
     public string Socket => Path.Combine(KubeletDir, Endpoint);
 
     public string KubeletSocket => Path.Combine(KubeletDir, "kubelet.sock");
+
+    /// <summary>What is wrong with the two together, or null.</summary>
+    public string? FindFault() =>
+        Encoding.UTF8.GetByteCount(Socket) > LongestPath ? $"{Socket}: longer than {LongestPath} bytes, which no socket's path is: choose a shorter --resource" : null;
 }

@@ -86,7 +86,7 @@ internal static class DeviceMessages
         var bytes = frame.Span;
         return bytes.Length >= FramePrefix && bytes[0] == 0 && BinaryPrimitives.ReadUInt32BigEndian(bytes[1..]) == (uint)(bytes.Length - FramePrefix)
             ? frame[FramePrefix..]
-            : null;
+            : (ReadOnlyMemory<byte>?)null;
     }
 
     private static byte[] Frame(ReadOnlySpan<byte> message)

@@ -60,5 +60,12 @@ public sealed class NetworkFileTests
     [InlineData("requests.example.org/slices", false)]
     public void Resources_have_names_that_the_API_server_takes(string name, bool good) => Assert.Equal(good, ResourceName.FindFault(name) is null);
 
+    [Fact]
+    public void A_socket_whose_path_is_too_long_is_refused_before_it_is_tried()
+    {
+        Assert.Null(new AdvertiserSettings(ResourceName.Default, "/var/lib/kubelet/device-plugins").FindFault());
+        Assert.Contains("longer than 107 bytes", new AdvertiserSettings("a/" + new string('b', 63), new string('/', 40)).FindFault(), StringComparison.Ordinal);
+    }
+
     private static NetworkFile? Parse(string json) => NetworkFile.Parse(Encoding.UTF8.GetBytes(json), "/some/file");
 }
