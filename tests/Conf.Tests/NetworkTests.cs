@@ -23,6 +23,7 @@ public sealed partial class NetworkTests
         Namespace container = topology.AddContainerNamespace();
         PluginCall add = plugin.Attachment("ADD", container.Path, "c1") with { Input = network.ToJsonString() };
         PluginResult added = plugin.Run(add).Require();
+        Assert.Matches(HostEnd(), topology.Host.Ip("-o link show"));
         string[] slice = container.Sysctl("net/ipv4/ip_local_port_range").Split('\t');
         int size = (int?)network["ephemeralPortsPerContainer"] ?? SliceAllocator.DefaultSize;
         Assert.Equal(size, int.Parse(slice[1]) - int.Parse(slice[0]) + 1);
@@ -45,7 +46,7 @@ public sealed partial class NetworkTests
         }
 
         plugin.Run(add with { Command = "DEL" }).Require();
-        Assert.DoesNotContain("pmi", topology.Host.Ip("-o link show"), StringComparison.Ordinal);
+        Assert.DoesNotMatch(HostEnd(), topology.Host.Ip("-o link show"));
     }
 
     [Fact]
@@ -130,6 +131,9 @@ public sealed partial class NetworkTests
 
     [GeneratedRegex(@"^\s*#.*$", RegexOptions.Multiline)]
     private static partial Regex Comment();
+
+    [GeneratedRegex("^[0-9]+: pmi[0-9a-f]{12}@", RegexOptions.Multiline)]
+    private static partial Regex HostEnd();
 
     [GeneratedRegex(@"static = (\d+)")]
     private static partial Regex Static();

@@ -59,7 +59,7 @@ internal sealed class HostFiles(string plugin, string config, string binDir, str
         var attached = CountAttached(stateDir);
         if (attached > 0 && !force)
         {
-            throw new IOException($"{attached} containers are attached, which only the plugin can detach: drain the node first, or give --force");
+            throw new IOException($"attached containers: {attached}. Only the plugin can detach them: drain the node first, or give --force");
         }
 
         if (!File.Exists(ConfigTarget))
