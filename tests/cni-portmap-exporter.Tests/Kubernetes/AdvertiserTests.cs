@@ -88,6 +88,28 @@ public sealed class AdvertiserTests : IAsyncLifetime
         Testbed.Wait.Until(() => _said.Any(line => line.EndsWith("kubelet.sock: refuses portmap-isolate/slices; its log says why", StringComparison.Ordinal)), "the refusal");
     }
 
+    [Theory]
+    [InlineData("HTTP/1.1 400 Bad Request\r\n\r\n", "speaks something else")]
+    [InlineData("\0\0\b\a\0\0\0\0\0\0\0\0\0\0\0\0\u0002", "ends the call")]
+    [InlineData("\0\0\u0004\u0003\0\0\0\0\u0001\0\0\0\u0001", "ends the call")]
+    [InlineData("\0\0", "kubelet.sock: ")]
+    public async Task Whatever_else_answers_is_a_fault(string answer, string said)
+    {
+        using var listener = new System.Net.Sockets.Socket(
+            System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        listener.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(Path.Combine(_directory, "kubelet.sock")));
+        listener.Listen();
+        Start();
+        using (var connection = await listener.AcceptAsync().WaitAsync(Testbed.Wait.Patience))
+        {
+            Assert.True(connection.Receive(new byte[4096]) > 24);
+            connection.Send(System.Text.Encoding.Latin1.GetBytes(answer));
+        }
+
+        Testbed.Wait.Until(() => _said.Any(line => line.Contains(said, StringComparison.Ordinal)), "the fault to be said");
+        Assert.DoesNotContain(_said, line => line.StartsWith("registered", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Calls_are_answered_and_wrong_ones_refused()
     {
