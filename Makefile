@@ -19,7 +19,7 @@ deps:
 
 # Not all of Debian's prometheus, which starts a server where systemd runs.
 deps-test:
-	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time
+	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time python3-yaml:/usr/lib/python3/dist-packages/yaml
 
 # To make Debian packages, and to judge them and their man pages.
 deps-deb:

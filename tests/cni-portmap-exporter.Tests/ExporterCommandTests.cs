@@ -42,6 +42,15 @@ public sealed class ExporterCommandTests
     }
 
     [Fact]
+    public void No_command_at_all_means_to_serve()
+    {
+        var options = new ExporterOptions();
+        Assert.Empty(options.Command.Parse([]).Errors);
+        Assert.Empty(options.Command.Parse(["--snmp"]).Errors);
+        Assert.NotEmpty(options.Command.Parse(["kubernetes"]).Errors);
+    }
+
+    [Fact]
     public async Task Version_is_all_that_is_printed()
     {
         var (code, output, error) = await RunAsync("--version");

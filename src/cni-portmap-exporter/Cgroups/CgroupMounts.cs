@@ -50,9 +50,26 @@ internal sealed class CgroupMounts
         }
 
         var root = _roots[hierarchy]!;
-        return root == "/" ? point + path
+        return root == "/" || (IsAbove(root) && !path.StartsWith("/..", StringComparison.Ordinal)) ? point + path
             : path.StartsWith(root, StringComparison.Ordinal) && path.Length > root.Length && path[root.Length] == '/' ? point + path[root.Length..]
             : null;
+    }
+
+    /// <summary>
+    /// Whether what is mounted lies above this process' own cgroup namespace (cgroup_namespaces(7)): a container sees the host's mount as "/../..". Of a
+    /// path that begins at the host's root it is the whole, however far above that is.
+    /// </summary>
+    private static bool IsAbove(string root)
+    {
+        foreach (var part in root.AsSpan(1).Split('/'))
+        {
+            if (root.AsSpan(1)[part] is not "..")
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>The directories of the cgroups that have these paths, or null if there is none.</summary>

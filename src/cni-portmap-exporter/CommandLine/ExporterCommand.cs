@@ -4,6 +4,8 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Exporter.Serving;
+using CniIsolator.Ipam;
+using CniIsolator.Linux;
 
 namespace CniIsolator.Exporter.CommandLine;
 
@@ -52,6 +54,19 @@ internal static class ExporterCommand
 
             await error.WriteLineAsync($"Try: {Name} --help").ConfigureAwait(false);
             return Usage;
+        }
+
+        try
+        {
+            if (await options.Kubernetes.TryRunAsync(parsed, line => error.WriteLine($"{Name}: {line}")).ConfigureAwait(false) is { } code)
+            {
+                return code;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or StoreException or LinuxException)
+        {
+            await error.WriteLineAsync($"{Name}: {e.Message}").ConfigureAwait(false);
+            return Fault;
         }
 
         return await ServeAsync(options.ReadAddresses(parsed), options.ReadStateDir(parsed), options.ReadSettings(parsed), error).ConfigureAwait(false);

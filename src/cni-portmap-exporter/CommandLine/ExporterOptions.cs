@@ -78,11 +78,16 @@ internal sealed class ExporterOptions
         });
         Command = new RootCommand("Serves the counters of containers that cni-portmap-isolate attached, to Prometheus and in the form of Mesos' agents.")
         {
-            _listen, _stateDir, _sockets, _snmp, _ports, _window, _interval,
+            _listen, _stateDir, _sockets, _snmp, _ports, _window, _interval, Kubernetes.Command,
         };
+
+        // Never called. Without one, a command that has others below it counts as half a command line.
+        Command.SetAction(static _ => 0);
     }
 
     public RootCommand Command { get; }
+
+    public KubernetesCommand Kubernetes { get; } = new();
 
     public ListenAddress[] ReadAddresses(ParseResult parsed) => parsed.GetValue(_listen)!;
 

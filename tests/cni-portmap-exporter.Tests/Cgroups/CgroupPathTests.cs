@@ -43,6 +43,28 @@ public sealed class CgroupPathTests
         .QuickCheckThrowOnFailure();
 
     [Theory]
+    [InlineData("/", "/kubepods/pod7", "/sys/fs/cgroup/kubepods/pod7")]
+    [InlineData("/kubepods", "/kubepods/pod7", "/sys/fs/cgroup/pod7")]
+    [InlineData("/kubepods", "/kubepods2/pod7", null)]
+    [InlineData("/../../..", "/kubepods/pod7", "/sys/fs/cgroup/kubepods/pod7")]
+    [InlineData("/../../..", "/../../../kubepods/pod7", "/sys/fs/cgroup/kubepods/pod7")]
+    [InlineData("/../../..", "/../pod7", null)]
+    [InlineData("/../a", "/kubepods/pod7", null)]
+    public void A_mount_may_be_a_part_or_lie_above_a_namespace(string root, string path, string? directory)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, $"34 31 0:30 {root} /sys/fs/cgroup ro,relatime shared:9 - cgroup2 cgroup2 rw\n");
+            Assert.Equal(directory, CgroupMounts.Read(file).Locate(CgroupHierarchy.Unified, path));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Theory]
     [InlineData("/a/b/c", "/a/b/d", "/a/b")]
     [InlineData("/a/b", "/a/b", "/a/b")]
     [InlineData("/a/b", "/a/b/c", "/a/b")]
