@@ -18,9 +18,8 @@ mkdir -p "$destination"
 work=$(mktemp -d "$destination/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 source=$work/cni-portmap-isolate
-mkdir "$source" "$source/docs" "$source/bin"
-cp -r packaging/debian packaging/man conf README.md "$source"
-cp docs/metrics.md "$source/docs"
+mkdir "$source" "$source/bin"
+cp -r packaging/debian packaging/man conf docs README.md "$source"
 cp artifacts/bin/cni-portmap-isolate artifacts/bin/cni-portmap-exporter "$source/bin"
 
 # The last entry of the change log is about the release that this becomes. With its time all files are dated, so that the same

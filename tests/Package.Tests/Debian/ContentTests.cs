@@ -46,6 +46,8 @@ public sealed partial class ContentTests(BuiltPackages packages)
         Assert.Equal("lrwxrwxrwx root/root", files["/usr/sbin/cni-portmap-isolate"]);
         Assert.Contains("/usr/share/doc/cni-portmap-isolate/examples/10-portmap-isolate.conflist", files.Keys);
         Assert.Contains("/usr/share/doc/cni-portmap-isolate/examples/20-portmap-isolate-complete.conflist", files.Keys);
+        Assert.Contains("/usr/share/doc/cni-portmap-isolate/examples/kubernetes/daemonset.yaml", files.Keys);
+        Assert.Contains("/usr/share/doc/cni-portmap-isolate/docs/configuration.md", files.Keys);
         Assert.Contains("/usr/share/man/man8/cni-portmap-isolate.8.gz", files.Keys);
         Assert.DoesNotContain(files.Keys, path => path.StartsWith("/etc/cni", StringComparison.Ordinal) || path.StartsWith("/opt", StringComparison.Ordinal));
         Assert.Equal(["/etc/logrotate.d/cni-portmap-isolate", "/etc/sysctl.d/90-portmap-isolate.conf"], ConfigurationFiles(Programs.Plugin));
