@@ -16,7 +16,9 @@ internal sealed class KubernetesCommand
     private readonly Command _uninstall;
     private readonly Command _advertise;
     private readonly Option<string> _plugin = Path("--plugin", "FILE", "The plugin to be copied", "/" + NetworkFile.PluginName);
-    private readonly Option<string> _config = Path("--config", "FILE", "The network's configuration; installed under its own name", "/conf/kubernetes/10-portmap-isolate.conflist");
+    private readonly Option<string> _config = Path(
+        "--config", "FILE", "The network's configuration; installed under its own name", "/conf/kubernetes/10-portmap-isolate.conflist");
+
     private readonly Option<string> _binDir = Path("--bin-dir", "DIR", "Where the host's runtime looks for plugins", "/opt/cni/bin");
     private readonly Option<string> _netDir = Path("--net-dir", "DIR", "Where the host's runtime looks for networks", "/etc/cni/net.d");
     private readonly Option<string> _stateDir = Path("--state-dir", "DIR", "Where the plugin's store lives", AttachmentStore.DefaultStateDir);

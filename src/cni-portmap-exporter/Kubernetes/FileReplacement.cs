@@ -69,7 +69,8 @@ internal static class FileReplacement
     /// <exception cref="UnauthorizedAccessException">Permission is missing.</exception>
     public static void Copy(string source, string target, UnixFileMode mode)
     {
-        // Runtimes take files by their endings (.conf, .conflist, .json): this one is none of theirs. Always the same name, so that one copy at most is left by who was killed.
+        // Runtimes take files by their endings (.conf, .conflist, .json): this one is none of theirs.
+        // Always the same name, so that one copy at most is left by who was killed.
         var temporary = Path.Combine(Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}.new");
         File.Delete(temporary);
         using var from = File.OpenHandle(source);
