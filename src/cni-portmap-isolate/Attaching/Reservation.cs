@@ -30,7 +30,6 @@ internal sealed class Reservation(
     /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
     public Attachment Take(CniRequest request, NetworkNamespace container)
     {
-        _listeners.Refuse(configuration.Claims);
         for (var round = 0; round < Rounds; round++)
         {
             var obstacles = TryTake(request, container, out var attachment);
@@ -140,6 +139,9 @@ internal sealed class Reservation(
                 return Reclaim(store, holder.Key) ?? FindLeaving(store, holder.Key) ?? throw HostListeners.Taken(claim.ToString(), holder.ToString());
             }
         }
+
+        // Containers first: a runtime's monitor may listen on the host on all that its container has published.
+        _listeners.Refuse(configuration.Claims);
 
         // A host process that listens in the pool keeps its port: its whole slice stays unused.
         var unusable = _listeners.Ports;
