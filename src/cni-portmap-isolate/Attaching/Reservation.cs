@@ -123,12 +123,11 @@ internal sealed class Reservation(
         RefuseOtherMaster(store);
         if (FindNeighbour(store, container) is { } neighbour)
         {
-            return session.Liveness.IsAlive(neighbour)
-                ? throw new CniException(
-                    CniErrorCode.InterfaceExists,
-                    $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
-                    $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace")
-                : [neighbour];
+            // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
+            return Reclaim(store, neighbour.Key) ?? FindLeaving(store, neighbour.Key) ?? throw new CniException(
+                CniErrorCode.InterfaceExists,
+                $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
+                $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace");
         }
 
         var space = new PortSpace(store.Attachments);
