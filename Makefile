@@ -17,9 +17,18 @@ $(BINARIES): artifacts/bin/%: $(SOURCES) tests/publish.sh | deps
 deps:
 	@tests/deps.sh
 
+# Container runtimes, as files that no package manager knows of: nothing is enabled or started, no service, network or user of this machine changes.
+LIBRARIES := usr/lib/x86_64-linux-gnu
+RUNTIMES := containerd@usr/bin/containerd,usr/bin/ctr,usr/bin/containerd-shim-runc-v2 runc@usr/sbin/runc \
+	podman@usr/bin/podman conmon@usr/bin/conmon libgpgme11@$(LIBRARIES)/libgpgme.so.11,$(LIBRARIES)/libgpgme.so.11.27.0 \
+	libsubid4@$(LIBRARIES)/libsubid.so.4,$(LIBRARIES)/libsubid.so.4.0.0 busybox-static@bin/busybox \
+	libseccomp2:/$(LIBRARIES)/libseccomp.so.2 libglib2.0-0:/$(LIBRARIES)/libglib-2.0.so.0 libassuan0:/$(LIBRARIES)/libassuan.so.0 \
+	libdevmapper1.02.1:/$(LIBRARIES)/libdevmapper.so.1.02.1 \
+	golang-go:go golang-github-appc-cni-dev:/usr/share/gocode/src/github.com/containernetworking/cni/libcni/api.go containernetworking-plugins:/usr/lib/cni/tuning
+
 # Not all of Debian's prometheus, which starts a server where systemd runs.
 deps-test:
-	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time python3-yaml:/usr/lib/python3/dist-packages/yaml
+	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time python3-yaml:/usr/lib/python3/dist-packages/yaml $(RUNTIMES)
 
 # To make Debian packages, and to judge them and their man pages.
 deps-deb:

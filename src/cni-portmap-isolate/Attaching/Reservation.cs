@@ -30,7 +30,6 @@ internal sealed class Reservation(
     /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
     public Attachment Take(CniRequest request, NetworkNamespace container)
     {
-        _listeners.Refuse(configuration.Claims);
         for (var round = 0; round < Rounds; round++)
         {
             var obstacles = TryTake(request, container, out var attachment);
@@ -124,12 +123,11 @@ internal sealed class Reservation(
         RefuseOtherMaster(store);
         if (FindNeighbour(store, container) is { } neighbour)
         {
-            return session.Liveness.IsAlive(neighbour)
-                ? throw new CniException(
-                    CniErrorCode.InterfaceExists,
-                    $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
-                    $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace")
-                : [neighbour];
+            // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
+            return Reclaim(store, neighbour.Key) ?? FindLeaving(store, neighbour.Key) ?? throw new CniException(
+                CniErrorCode.InterfaceExists,
+                $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
+                $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace");
         }
 
         var space = new PortSpace(store.Attachments);
@@ -140,6 +138,9 @@ internal sealed class Reservation(
                 return Reclaim(store, holder.Key) ?? FindLeaving(store, holder.Key) ?? throw HostListeners.Taken(claim.ToString(), holder.ToString());
             }
         }
+
+        // Containers first: a runtime's monitor may listen on the host on all that its container has published.
+        _listeners.Refuse(configuration.Claims);
 
         // A host process that listens in the pool keeps its port: its whole slice stays unused.
         var unusable = _listeners.Ports;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CniIsolator.Ipam;
+using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.SocketDiagnostics;
@@ -57,6 +58,12 @@ internal static class SocketsDiagnosis
             CultureInfo.InvariantCulture, $"stop {process}, or have it use another port; ss {Listing(protocol, socket.State)} 'sport = :{socket.Port}' shows it");
         if (host.Attachments.FirstOrDefault(a => Owns(a, protocol, socket.Port)) is { } owner)
         {
+            if (holder is not null && IsMonitorOf(holder, owner))
+            {
+                findings.Good("sockets", $"{what} for {owner.Key}, whose monitor it is: nothing comes to it, and it keeps the port from others");
+                return;
+            }
+
             findings.Fault("sockets", $"{what}, which is {owner.Key}'s: whatever comes to it goes to the container", remedy);
         }
         else if (networks.Find(n => n.Pool.Contains(socket.Port)) is { } pool)
@@ -75,6 +82,25 @@ internal static class SocketsDiagnosis
         (_, TcpState.Listen) => "-ltpn",
         _ => "-tapn",
     };
+
+    /// <summary>
+    /// Whether a child of the process is in the container's namespace. Podman's monitor (conmon) holds sockets on the published ports, for as long as
+    /// its container runs. Where the kernel does not list children (CONFIG_PROC_CHILDREN) nobody is taken for one.
+    /// </summary>
+    private static bool IsMonitorOf(SocketHolder holder, Attachment owner)
+    {
+        var container = new NamespaceIdentity(owner.NetnsDevice, owner.NetnsInode);
+        try
+        {
+            return Directory.EnumerateDirectories(string.Create(CultureInfo.InvariantCulture, $"/proc/{holder.Pid}/task"))
+                .SelectMany(task => File.ReadAllText(task + "/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Any(child => NetworkNamespace.IsAt($"/proc/{child}/ns/net", container));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     private static bool Owns(Attachment attachment, TransportProtocol protocol, int port) =>
         attachment.Slice.Contains(port) || attachment.OwnedClaims.Any(c => c.Protocol == protocol && c.Range.Contains(port));
