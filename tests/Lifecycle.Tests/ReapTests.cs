@@ -127,6 +127,56 @@ public sealed class ReapTests : IDisposable
         _bed.AssertClean();
     }
 
+    [Fact]
+    public void ADD_takes_the_ports_of_a_namespace_that_a_descriptor_alone_keeps()
+    {
+        Namespace container = _bed.Added("c1", 31005);
+        using (File.OpenHandle(container.Path, FileMode.Open, FileAccess.Read))
+        {
+            _bed.Host.Execute("umount", "-l", container.Path).Require();
+            Namespace next = _bed.Added("c2", 31005);
+            Assert.Single(_bed.Records);
+            _bed.Plugin.Del(next, "c2").Require();
+            _bed.AssertClean();
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ADD_leaves_its_ports_to_a_namespace_without_a_path_that_is_in_use(bool process)
+    {
+        Namespace container = _bed.Added("c1", 31005);
+        Namespace other = _bed.Net.AddContainerNamespace();
+        string mount = container.Path + "-elsewhere";
+        using System.Diagnostics.Process? inside = process ? container.Start("sleep", "600") : null;
+        if (!process)
+        {
+            File.WriteAllText(mount, "");
+            _bed.Host.Execute("mount", "--bind", container.Path, mount).Require();
+        }
+
+        try
+        {
+            _bed.Host.Execute("umount", "-l", container.Path).Require();
+            Assert.Equal(101, _bed.Plugin.Add(other, "c2", config: _bed.Config.WithPorts(31005)).ErrorCode);
+            Assert.Single(_bed.Records);
+        }
+        finally
+        {
+            inside?.Kill();
+            inside?.WaitForExit();
+            if (!process)
+            {
+                _bed.Host.Execute("umount", "-l", mount);
+                File.Delete(mount);
+            }
+        }
+
+        _bed.Plugin.CommandLine("gc").Require();
+        _bed.AssertClean();
+    }
+
     [Theory]
     [InlineData("creating")]
     [InlineData("deleting")]

@@ -39,7 +39,8 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
 
     /// <summary>
     /// The same, but waits for a namespace that is just being taken down: its path is gone, and the kernel removes the
-    /// interface soon. One without a path may also live on through its processes; then the interface stays.
+    /// interface soon. One without a path may also live on through its processes; then the interface stays. What neither a process is in nor a mount
+    /// leads to is kept by a descriptor alone, such as that of somebody who reads statistics, and is nobody's.
     /// </summary>
     public bool IsAliveAfterTeardown(Attachment attachment)
     {
@@ -53,7 +54,15 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return true;
         }
 
-        return !SpinWait.SpinUntil(() => Links.Find(host, attachment.HostInterface) is null, TeardownTime);
+        if (SpinWait.SpinUntil(() => Links.Find(host, attachment.HostInterface) is null, TeardownTime))
+        {
+            return false;
+        }
+
+        // Not everyone who starts this sees all processes, and then nobody may be called dead for being out of sight.
+        return attachment.Rebuilt
+            || !NamespaceCensus.SeesAllProcesses
+            || NamespaceCensus.ReadUsed().Contains(new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode));
     }
 
     /// <summary>

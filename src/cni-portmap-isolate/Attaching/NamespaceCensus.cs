@@ -12,20 +12,17 @@ namespace CniIsolator.Plugin.Attaching;
 /// </summary>
 internal static class NamespaceCensus
 {
-    /// <summary>The namespaces that processes are in.</summary>
-    public static HashSet<NamespaceIdentity> ReadInhabited()
-    {
-        HashSet<NamespaceIdentity> found = [];
-        foreach (var path in ProcessPaths())
-        {
-            if (NetworkNamespace.Glance(path) is { } identity)
-            {
-                found.Add(identity);
-            }
-        }
+    // PROC_PID_INIT_INO of linux/proc_ns.h
+    private const ulong InitialProcessNamespace = 0xeffffffc;
 
-        return found;
-    }
+    /// <summary>Whether this process sees all processes there are: that is so in the machine's first process namespace.</summary>
+    public static bool SeesAllProcesses => NetworkNamespace.Glance("/proc/self/ns/pid")?.Inode == InitialProcessNamespace;
+
+    /// <summary>The namespaces that processes are in.</summary>
+    public static HashSet<NamespaceIdentity> ReadInhabited() => Read(ProcessPaths());
+
+    /// <summary>The namespaces that processes are in, and those that are mounted somewhere.</summary>
+    public static HashSet<NamespaceIdentity> ReadUsed() => Read(ProcessPaths().Concat(MountedPaths()));
 
     /// <summary>The far ends of veths that are in a namespace in use: the near end's index with the far end's.</summary>
     /// <param name="own">The namespace of the near ends.</param>
@@ -57,6 +54,20 @@ internal static class NamespaceCensus
         }
 
         return ends;
+    }
+
+    private static HashSet<NamespaceIdentity> Read(IEnumerable<string> paths)
+    {
+        HashSet<NamespaceIdentity> found = [];
+        foreach (var path in paths)
+        {
+            if (NetworkNamespace.Glance(path) is { } identity)
+            {
+                found.Add(identity);
+            }
+        }
+
+        return found;
     }
 
     private static IEnumerable<string> ProcessPaths() => Directory.EnumerateDirectories("/proc")
