@@ -15,9 +15,9 @@ internal sealed class KubernetesCommand
     private readonly Command _install;
     private readonly Command _uninstall;
     private readonly Command _advertise;
-    private readonly Option<string> _plugin = Path("--plugin", "FILE", "The plugin to be copied", "/" + NetworkFile.PluginName);
+    private readonly Option<string> _plugin = Path("--plugin", "FILE", "The plugin in the image", "/" + NetworkFile.PluginName);
     private readonly Option<string> _config = Path(
-        "--config", "FILE", "The network's configuration; installed under its own name", "/conf/kubernetes/10-portmap-isolate.conflist");
+        "--config", "FILE", "The network's configuration in the image, whose name it keeps on the host", "/conf/kubernetes/10-portmap-isolate.conflist");
 
     private readonly Option<string> _binDir = Path("--bin-dir", "DIR", "Where the host's runtime looks for plugins", "/opt/cni/bin");
     private readonly Option<string> _netDir = Path("--net-dir", "DIR", "Where the host's runtime looks for networks", "/etc/cni/net.d");

@@ -24,15 +24,17 @@ public sealed partial class ManPageTests
         Assert.All(known, option => Assert.Matches($@"(?m)^ +(-\S+, )*{Regex.Escape(option)}\b", page));
     }
 
-    [Fact]
-    public void Every_command_is_there()
+    [Theory]
+    [InlineData(Programs.Plugin, 7)]
+    [InlineData(Programs.Exporter, 3)]
+    public void Every_command_is_there(string program, int count)
     {
-        string page = Render(Programs.Plugin);
-        string[] commands = Commands();
-        Assert.Equal(7, commands.Length);
+        string page = Render(program);
+        string[] commands = Commands(program);
+        Assert.Equal(count, commands.Length);
         Assert.All(commands, command =>
         {
-            Assert.Contains($" cni-portmap-isolate {command}", page, StringComparison.Ordinal);
+            Assert.Contains($" {program} {command}", page, StringComparison.Ordinal);
             Assert.Matches($"(?m)^ {{7}}{command}( |$)", page);
         });
     }
@@ -62,17 +64,21 @@ public sealed partial class ManPageTests
         Formatting().Replace(CommandResult.Run("groff", "-man", "-Tutf8", "-P-c", "-P-b", "-P-u", "-rHY=0", "-rLL=200n", PathOf(program)).Require(), "")
             .Replace('\u2010', '-').Replace('\u2212', '-');
 
-    private static string[] Commands()
+    /// <summary>Those that have no commands of their own, such as "repair" and "kubernetes install".</summary>
+    private static string[] Commands(string program, params string[] above)
     {
-        string help = CommandResult.Run(Programs.PathOf(Programs.Plugin), "--help").Require();
-        return [.. Command().Matches(help[help.IndexOf("\nCommands:", StringComparison.Ordinal)..]).Select(match => match.Groups[1].Value)];
+        string help = CommandResult.Run(Programs.PathOf(program), [.. above, "--help"]).Require();
+        int commands = help.IndexOf("\nCommands:", StringComparison.Ordinal);
+        return commands < 0
+            ? [string.Join(' ', above)]
+            : [.. Command().Matches(help[commands..]).SelectMany(match => Commands(program, [.. above, match.Groups[1].Value]))];
     }
 
     private static string[] Options(string text) => [.. Option().Matches(text).Select(match => match.Value).Distinct().Order(StringComparer.Ordinal)];
 
     private static IEnumerable<string> HelpTexts(string program)
     {
-        string[][] calls = program == Programs.Plugin ? [["--help"], .. Commands().Select(command => new[] { command, "--help" })] : [["--help"]];
+        string[][] calls = [["--help"], .. Commands(program).Select(command => (string[])[.. command.Split(' '), "--help"])];
 
         // Only where options are listed: descriptions name those of others.
         return calls.Select(call => CommandResult.Run(Programs.PathOf(program), call).Require())
