@@ -181,7 +181,7 @@ internal sealed partial class Report
 
     private static string Ratio(double value) => value.ToString("0.00", CultureInfo.InvariantCulture) + "x";
 
-    private static string Kernel() => File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+    private static string Kernel() => File.ReadAllText("/proc/sys/kernel/osrelease").Trim().Split('-')[0];
 
     private static JsonArray Json(Sample sample) => [.. sample.Values.Select(v => (JsonNode)Math.Round(v, 3))];
 

@@ -17,8 +17,13 @@ internal static partial class Sandbox
     private const ulong Recursive = 16384; // MS_REC
     private const ulong Private = 1 << 18; // MS_PRIVATE
 
+    private const string Programs = "/run/programs";
+
     [ThreadStatic]
     private static bool _entered;
+
+    /// <summary>The plugin, as it is seen from inside.</summary>
+    public static string Program { get; } = Path.Combine(Programs, Path.GetFileName(Testbed.Plugin.DefaultBinary));
 
     /// <exception cref="Win32Exception">Not permitted.</exception>
     public static void Enter()
@@ -36,7 +41,12 @@ internal static partial class Sandbox
             _ = Mount("none", line.Split(' ')[1].Replace("\\040", " "), null, ReadOnly | Remount | Bind, 0);
         }
 
-        foreach (var place in (string[])["/run", "/tmp", "/var/log"])
+        Demand(Mount("tmpfs", "/run", "tmpfs", 0, 0), "/run");
+
+        // It may lie below a place that is about to be covered.
+        Directory.CreateDirectory(Programs);
+        Demand(Mount(Path.GetDirectoryName(Testbed.Plugin.DefaultBinary)!, Programs, null, Bind, 0), Programs);
+        foreach (var place in (string[])["/tmp", "/var/log"])
         {
             Demand(Mount("tmpfs", place, "tmpfs", 0, 0), place);
         }

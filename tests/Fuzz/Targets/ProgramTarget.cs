@@ -73,7 +73,7 @@ public sealed class ProgramTarget : Target
     /// <summary>By way of time(1), which alone tells how much memory a process had at most.</summary>
     private static Process Start(string command, string costs)
     {
-        var start = new ProcessStartInfo("/usr/bin/time", ["--quiet", "--format", "%M %U %S", "--output", costs, Testbed.Plugin.DefaultBinary])
+        var start = new ProcessStartInfo("/usr/bin/time", ["--quiet", "--format", "%M %U %S", "--output", costs, Sandbox.Program])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
