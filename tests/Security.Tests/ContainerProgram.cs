@@ -1,28 +1,26 @@
-using System.ComponentModel;
-using System.Runtime.InteropServices;
 using CniIsolator.Testbed;
+using Microsoft.Win32.SafeHandles;
 
 namespace CniIsolator.Security.Tests;
 
 /// <summary>A BPF program that a container's root attaches to its own interface; gone with its disposal.</summary>
-public sealed unsafe partial class ContainerProgram : IDisposable
+public sealed class ContainerProgram : IDisposable
 {
-    private const int Load = 5; // BPF_PROG_LOAD
-    private const int CreateLink = 28; // BPF_LINK_CREATE
-    private const nint Call = 321; // __NR_bpf of x86_64
+    private const uint DriverMode = 4; // XDP_FLAGS_DRV_MODE
+    private const uint GenericMode = 2; // XDP_FLAGS_SKB_MODE
 
-    private readonly int _program;
-    private readonly int _link;
+    private readonly SafeFileHandle _program;
+    private readonly SafeFileHandle _link;
 
-    private ContainerProgram(int program, int link) => (_program, _link) = (program, link);
+    private ContainerProgram(SafeFileHandle program, SafeFileHandle link) => (_program, _link) = (program, link);
 
     /// <summary>XDP by the driver, or by the kernel's generic code.</summary>
     public static ContainerProgram AttachXdp(Namespace place, string device, bool driver, params ulong[] instructions) =>
-        Attach(place, device, 6, 37, driver ? 4u : 2u, instructions); // BPF_PROG_TYPE_XDP, BPF_XDP, XDP_FLAGS_DRV_MODE or XDP_FLAGS_SKB_MODE
+        Attach(place, device, BpfCalls.ExpressDataPath, BpfCalls.Xdp, driver ? DriverMode : GenericMode, instructions);
 
     /// <summary>The hook before all filters of tc, kernel 6.6.</summary>
     public static ContainerProgram AttachTcx(Namespace place, string device, bool egress, params ulong[] instructions) =>
-        Attach(place, device, 3, egress ? 47u : 46u, 0, instructions); // BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_EGRESS or BPF_TCX_INGRESS
+        Attach(place, device, BpfCalls.TrafficClassifier, egress ? BpfCalls.TcxEgress : BpfCalls.TcxIngress, 0, instructions);
 
     /// <summary>The verdict alone.</summary>
     public static ulong[] Verdict(int verdict) => [0xb7UL | ((ulong)(uint)verdict << 32), 0x95];
@@ -51,34 +49,13 @@ public sealed unsafe partial class ContainerProgram : IDisposable
 
     public void Dispose()
     {
-        _ = Close(_link);
-        _ = Close(_program);
+        _link.Dispose();
+        _program.Dispose();
     }
 
     private static ContainerProgram Attach(Namespace place, string device, uint type, uint hook, uint flags, ulong[] instructions) => place.Run(() =>
     {
-        uint* link = stackalloc uint[16];
-        uint* load = stackalloc uint[32];
-        new Span<uint>(link, 16).Clear();
-        new Span<uint>(load, 32).Clear();
-        fixed (ulong* code = instructions)
-        fixed (byte* license = "GPL\0"u8)
-        {
-            (load[0], load[1], *(ulong*)(load + 2), *(ulong*)(load + 4)) = (type, (uint)instructions.Length, (ulong)code, (ulong)license);
-            int program = Check((int)SystemCall(Call, Load, load, 128), "load the program");
-            (link[0], link[1], link[2], link[3]) = ((uint)program, (uint)InterfaceIndex(device), hook, flags);
-            return new ContainerProgram(program, Check((int)SystemCall(Call, CreateLink, link, 64), $"attach the program to {device}"));
-        }
+        SafeFileHandle program = new(BpfCalls.Load(type, instructions), ownsHandle: true);
+        return new ContainerProgram(program, new SafeFileHandle(BpfCalls.Link((int)program.DangerousGetHandle(), device, hook, flags), ownsHandle: true));
     });
-
-    private static int Check(int result, string what) => result >= 0 ? result : throw new Win32Exception(Marshal.GetLastPInvokeError(), what);
-
-    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static partial nint SystemCall(nint number, nint command, uint* attributes, nuint size);
-
-    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-    private static partial int Close(int descriptor);
-
-    [LibraryImport("libc", EntryPoint = "if_nametoindex", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int InterfaceIndex(string name);
 }
