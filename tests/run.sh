@@ -16,6 +16,8 @@ rm -rf "$results"
 mkdir -p "$results"
 dotnet build CniIsolator.sln -v q
 
+# What failed is told once more at the end: who reads a log from there should not have to look for it.
+failures=()
 passed=0 failed=0 skipped=0
 while read -r project; do
     name=$(basename "$project" .csproj)
@@ -32,25 +34,28 @@ while read -r project; do
     counters=$(grep -o '<Counters [^>]*' "$trx" 2>/dev/null || true)
     count() { sed -n "s/.* $1=\"\([0-9]*\)\".*/\1/p" <<<" $counters"; }
     if [[ -z $counters ]]; then
-        echo "$name: no result (exit code $status)"
+        failures+=("$name: no result (exit code $status)")
         failed=$((failed + 1))
         continue
     fi
+    outcomes() { tr '\n' ' ' <"$trx" | sed 's/<UnitTestResult /\n&/g' | grep "outcome=\"$1\"" || true; }
     total=$(count total) good=$(count passed) bad=$(count failed)
     # A crash leaves a result without failures behind.
     if [[ $status -ne 0 && $bad -eq 0 ]]; then
-        echo "$name: ended with exit code $status"
+        failures+=("$name: ended with exit code $status")
         bad=1
     fi
+    # One element on a line, then the message that follows a test which failed.
+    while IFS= read -r line; do failures+=("$line"); done < <(outcomes Failed |
+        sed 's/.*testName="\([^"]*\)".*<Message>\([^<]\{0,1500\}\).*/failed: \1: \2/; t; s/.*testName="\([^"]*\)".*/failed: \1/')
     unrun=$((total - good - $(count failed)))
     [[ $unrun -ge 0 ]] || unrun=0
     if [[ $unrun -gt 0 ]]; then
-        # One element on a line, then the reason that follows a test which was not executed.
-        tr '\n' ' ' <"$trx" | sed 's/<UnitTestResult /\n&/g' | grep 'outcome="NotExecuted"' |
-            sed 's/.*testName="\([^"]*\)".*<Message>\([^<]*\)<.*/skipped: \1: \2/; t; s/.*testName="\([^"]*\)".*/skipped: \1/' || true
+        outcomes NotExecuted | sed 's/.*testName="\([^"]*\)".*<Message>\([^<]*\)<.*/skipped: \1: \2/; t; s/.*testName="\([^"]*\)".*/skipped: \1/' || true
     fi
     passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + unrun))
 done < <(find tests -name '*.Tests.csproj' | sort)
 
+[[ ${#failures[@]} -eq 0 ]] || printf '%s\n' "${failures[@]}"
 echo "$passed passed, $failed failed, $skipped skipped"
 [[ $failed -eq 0 && $((passed)) -gt 0 ]]
