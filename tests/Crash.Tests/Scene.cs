@@ -106,6 +106,13 @@ public sealed class Scene : IDisposable
         }
     }
 
+    /// <summary>CHECK of whoever is attached, in the namespace that it is in.</summary>
+    public void Check(string id)
+    {
+        string netns = (string)Record(id)!["netns"]!;
+        Plugin.Check(_containers.Single(container => container.Path == netns), id, config: id == Victim ? VictimConfig : null).Require();
+    }
+
     /// <summary>The victim is in this state.</summary>
     public void RequireState(string? expected)
     {

@@ -21,7 +21,7 @@ public static class Stepper
     /// <summary>The words before the plugin's binary.</summary>
     /// <param name="under">The directory whose files count.</param>
     /// <param name="report">Where the steps are written to.</param>
-    /// <param name="mode">"list", "kill N", "error N ERRNO", "error-from N ERRNO" or "recv-error N ERRNO".</param>
+    /// <param name="mode">"list", "kill N", "halt N FILE", "error N ERRNO", "error-from N ERRNO" or "recv-error N ERRNO".</param>
     public static string[] Words(string under, string report, string mode) =>
         [Program, "--under", under, "--report", report, "--limit", Limit, .. mode.Split(' '), "--"];
 

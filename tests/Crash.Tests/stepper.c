@@ -6,6 +6,7 @@
  *
  *   list                  runs the command to its end
  *   kill N                kills it (SIGKILL) right after step N; the messages behind N in the same datagram are not sent
+ *   halt N FILE           makes FILE right behind step N, or behind the whole datagram that the step is in, and goes on when FILE is gone
  *   error N ERRNO         step N is not carried out and fails with this number
  *   error-from N ERRNO    the same for step N and all later ones of its sort: what changes a file, a sysctl, or netlink requests; others as for error
  *   recv-error N ERRNO    the Nth receive from netlink fails with this number; what would have been received stays in the socket
@@ -49,7 +50,7 @@
 #error "system call registers are known for x86-64 only"
 #endif
 
-enum mode { LIST, KILL, ERROR, ERROR_FROM, RECV_ERROR };
+enum mode { LIST, KILL, HALT, ERROR, ERROR_FROM, RECV_ERROR };
 
 enum sort { OTHER, OF_FILES, OF_SYSCTLS, OF_NETLINK };
 
@@ -61,6 +62,7 @@ struct thread {
     bool in_call;
     bool restarting;
     bool kill;
+    bool halt;
     struct user_regs_struct entry;
     uint64_t patched_at; /* where a datagram is whose headers were changed for the time of the call */
     uint8_t *original;
@@ -70,6 +72,7 @@ struct thread {
 static enum mode mode = LIST;
 static long wanted;
 static int wanted_errno;
+static const char *marker;
 static const char *directories[MOST_DIRECTORIES];
 static int directory_count;
 static FILE *report;
@@ -210,7 +213,7 @@ static bool step(const char *kind, bool changes, const char *format, ...)
         return true;
     }
 
-    return mode == ERROR_FROM ? failing != OTHER && failing == sort_of(kind, changes) : (mode == KILL || mode == ERROR) && steps == wanted;
+    return mode == ERROR_FROM ? failing != OTHER && failing == sort_of(kind, changes) : (mode == KILL || mode == HALT || mode == ERROR) && steps == wanted;
 }
 
 static void set_registers(pid_t id, const struct user_regs_struct *registers)
@@ -266,6 +269,30 @@ static void describe(int protocol, const struct nlmsghdr *message, const uint8_t
     }
 }
 
+/* The kernel does nothing for a control message, and acknowledges it where that is asked for. */
+static void neutralise(struct thread *thread, int descriptor, const uint8_t *datagram, size_t length, size_t at)
+{
+    const struct nlmsghdr *message = (const struct nlmsghdr *)(datagram + at);
+    if (thread->original == NULL) {
+        thread->original = malloc(length);
+        if (thread->original == NULL) {
+            fail("no memory");
+        }
+
+        thread->patched_at = thread->entry.rsi;
+        thread->original_length = length;
+        memcpy(thread->original, datagram, length);
+    }
+
+    struct nlmsghdr changed = *message;
+    changed.nlmsg_type = NLMSG_NOOP;
+    changed.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    write_memory(thread->id, thread->entry.rsi + at, &changed, sizeof changed);
+    if (!awaited[descriptor].any) {
+        awaited[descriptor] = (struct awaited) { true, message->nlmsg_seq, mode == ERROR ? message->nlmsg_seq : UINT32_MAX };
+    }
+}
+
 /* Each message is a step. Returns whether the call's end is of interest. */
 static bool on_send(struct thread *thread)
 {
@@ -293,32 +320,16 @@ static bool on_send(struct thread *thread)
         describe(netlink_protocol[descriptor] - 1, message, datagram + at + message->nlmsg_len, text, sizeof text, &changes);
         if (step(changes ? "change" : "query", changes, "%s", text)) {
             follow = true;
-            if (mode == KILL) {
+            if (mode == HALT) {
+                thread->halt = true;
+            } else if (mode == KILL) {
                 struct user_regs_struct registers = thread->entry;
                 registers.rdx = next;
                 set_registers(thread->id, &registers);
                 thread->kill = true;
                 break;
-            }
-
-            /* The kernel does nothing for a control message, and acknowledges it where that is asked for. */
-            if (thread->original == NULL) {
-                thread->original = malloc(length);
-                if (thread->original == NULL) {
-                    fail("no memory");
-                }
-
-                thread->patched_at = thread->entry.rsi;
-                thread->original_length = length;
-                memcpy(thread->original, datagram, length);
-            }
-
-            struct nlmsghdr changed = *message;
-            changed.nlmsg_type = NLMSG_NOOP;
-            changed.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-            write_memory(thread->id, thread->entry.rsi + at, &changed, sizeof changed);
-            if (!awaited[descriptor].any) {
-                awaited[descriptor] = (struct awaited) { true, message->nlmsg_seq, mode == ERROR ? message->nlmsg_seq : UINT32_MAX };
+            } else {
+                neutralise(thread, descriptor, datagram, length, at);
             }
         }
 
@@ -498,6 +509,8 @@ static bool on_entry(struct thread *thread)
     if (is_wanted(thread)) {
         if (mode == KILL) {
             thread->kill = true;
+        } else if (mode == HALT) {
+            thread->halt = true;
         } else {
             refuse(thread, wanted_errno);
             return false;
@@ -505,6 +518,20 @@ static bool on_entry(struct thread *thread)
     }
 
     return true;
+}
+
+/* Other threads may run on until their next step. */
+static void wait_for_others(void)
+{
+    int file = open(marker, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) {
+        fail("%s: %s", marker, strerror(errno));
+    }
+
+    close(file);
+    while (access(marker, F_OK) == 0 && !expired) {
+        usleep(1000);
+    }
 }
 
 static void on_return(struct thread *thread)
@@ -530,6 +557,11 @@ static void on_return(struct thread *thread)
         killed = true;
         kill(leader, SIGKILL);
         return;
+    }
+
+    if (thread->halt) {
+        thread->halt = false;
+        wait_for_others();
     }
 
     if (thread->entry.orig_rax == SYS_socket && result >= 0 && result < MOST_DESCRIPTORS) {
@@ -710,17 +742,22 @@ int main(int count, char **words)
         }
     }
 
-    static const char *const names[] = { "list", "kill", "error", "error-from", "recv-error" };
+    static const char *const names[] = { "list", "kill", "halt", "error", "error-from", "recv-error" };
     for (mode = LIST; at < count && mode <= RECV_ERROR && strcmp(words[at], names[mode]) != 0; mode++) {
     }
 
     int numbers = mode == LIST ? 0 : mode == KILL ? 1 : 2;
     if (mode > RECV_ERROR || at + numbers + 2 >= count || strcmp(words[at + numbers + 1], "--") != 0) {
-        fail("usage: stepper [--under DIR]... [--report FILE] [--limit SECONDS] list|kill N|error N ERRNO|error-from N ERRNO|recv-error N ERRNO -- COMMAND ARGUMENTS...");
+        fail("usage: stepper [--under DIR]... [--report FILE] [--limit SECONDS] list|kill N|halt N FILE|error N ERRNO|error-from N ERRNO|recv-error N ERRNO -- COMMAND ARGUMENTS...");
     }
 
     wanted = numbers > 0 ? number_of(words[at + 1]) : 0;
-    wanted_errno = numbers > 1 ? number_of(words[at + 2]) : 0;
+    if (mode == HALT) {
+        marker = words[at + 2];
+    } else if (numbers > 1) {
+        wanted_errno = number_of(words[at + 2]);
+    }
+
     start(words + at + numbers + 2);
     signal(SIGALRM, on_alarm);
     alarm((unsigned)limit);

@@ -79,6 +79,13 @@ public sealed class Plugin
         return result;
     }
 
+    /// <summary>Keeps the result of an ADD that was made beside a DEL, which has made us forget it.</summary>
+    public void Keep(PluginResult added, string id, string interfaceName = "eth0")
+    {
+        ArgumentNullException.ThrowIfNull(added);
+        _results[(id, interfaceName)] = added.Output;
+    }
+
     /// <summary>DEL; without a namespace CNI_NETNS is empty.</summary>
     public PluginResult Del(Namespace? container, string id, string interfaceName = "eth0", string? arguments = null, NetworkConfig? config = null)
     {

@@ -1,3 +1,4 @@
+using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
@@ -9,9 +10,52 @@ namespace CniIsolator.Plugin.Attaching;
 /// <summary>Takes an attachment down: filters first, then the veth, then the record, and with the last one the shared tables.</summary>
 internal static class Detachment
 {
+    /// <summary>
+    /// Marks an attachment as being taken down by this process: one that is killed on the way leaves a record that says so, and the next one
+    /// finishes the work. A process that is just making, changing or removing the same comes to its end first; it would put back what goes
+    /// here, or take what the next ADD has made for what it was to remove.
+    /// </summary>
+    /// <returns>Its record, or null where there is none.</returns>
+    /// <exception cref="CniException">11: the other process took too long, or the store is busy; 105.</exception>
+    public static Attachment? Claim(Session session, AttachmentKey key)
+    {
+        if (!Directory.Exists(session.Store.StateDir))
+        {
+            return null;
+        }
+
+        while (true)
+        {
+            if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } found || !session.Liveness.IsBusy(found), session.LockTimeout)
+                && session.Store.Find(key) is { } busy)
+            {
+                throw new CniException(
+                    CniErrorCode.TryAgainLater,
+                    $"{key} is being {Liveness.DescribeWork(busy)} by process {busy.CreatorPid}",
+                    $"waited {session.LockTimeout.TotalSeconds:0.###} s for it; DEL again when it has ended");
+            }
+
+            using var store = session.Begin();
+            if (store.Find(key) is not { } attachment)
+            {
+                return null;
+            }
+
+            if (session.Liveness.IsBusy(attachment))
+            {
+                continue; // The next one has begun before we had the lock.
+            }
+
+            var self = ProcessIdentity.Current;
+            attachment = attachment with { State = AttachmentState.Deleting, CreatorPid = self.Pid, CreatorStartTime = self.StartTime };
+            store.Write(attachment);
+            return attachment;
+        }
+    }
+
     /// <summary>Removes everything of an attachment that has a record. What is gone already is passed over.</summary>
     /// <param name="session">The command's session.</param>
-    /// <param name="attachment">Its record.</param>
+    /// <param name="attachment">Its record, as <see cref="Claim"/> gave it.</param>
     /// <param name="netns">Another path to the container's namespace, if the runtime gave one.</param>
     public static void Remove(Session session, Attachment attachment, string netns = "")
     {
@@ -28,7 +72,10 @@ internal static class Detachment
 
         using (var store = session.Begin())
         {
-            store.Remove(attachment.Key);
+            if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Creator == attachment.Creator)
+            {
+                store.Remove(attachment.Key);
+            }
         }
 
         session.RemoveSharedStateIfUnused();
@@ -62,16 +109,17 @@ internal static class Detachment
     /// <param name="netns">Path to the container's namespace, if the runtime gave one.</param>
     public static void RemoveWithoutRecord(Session session, AttachmentKey key, string netns = "")
     {
-        if (Links.Find(session.Host, key.HostInterface) is { } link)
-        {
-            HostSide.RemoveEntriesTo(session.Host, Links.List(session.Host).Select(l => l.Index).Where(i => i != link.Index), link.Index);
-            RemoveFarSide(key, link, netns);
-            HostSide.RemoveLink(session.Host, key.HostInterface);
-        }
-
         if (!Directory.Exists(session.Store.StateDir))
         {
+            RemoveUnrecorded();
             return;
+        }
+
+        if (Links.Find(session.Host, key.HostInterface) is not null)
+        {
+            // Nobody puts in entries meanwhile that lead to what has got the interface's index next.
+            using var alone = session.HoldSharedStateAlone();
+            RemoveUnrecorded();
         }
 
         using (var store = session.Begin())
@@ -80,6 +128,17 @@ internal static class Detachment
         }
 
         session.RemoveSharedStateIfUnused();
+
+        void RemoveUnrecorded()
+        {
+            // The kernel before the store: an ADD writes its record before it makes anything, so this is not the next one's.
+            if (Links.Find(session.Host, key.HostInterface) is { } link && session.Store.Find(key) is null)
+            {
+                HostSide.RemoveEntriesTo(session.Host, Links.List(session.Host).Select(l => l.Index).Where(i => i != link.Index), link.Index);
+                RemoveFarSide(key, link, netns);
+                HostSide.RemoveLink(session.Host, key.HostInterface);
+            }
+        }
     }
 
     /// <summary>Cleans the namespace only if it is the one that holds the veth's other end: the path is all that is known of it.</summary>

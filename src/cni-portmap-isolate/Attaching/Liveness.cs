@@ -100,6 +100,14 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
     public bool IsBusy(Attachment attachment) =>
         attachment.BootId == bootId && (attachment.State != AttachmentState.Ready || attachment.Change is not null) && attachment.Creator.IsAlive();
 
+    /// <summary>What a process is doing to an attachment that is busy, as a participle.</summary>
+    public static string DescribeWork(Attachment attachment) => attachment switch
+    {
+        { State: AttachmentState.Creating } => "created",
+        { State: AttachmentState.Deleting } => "deleted",
+        _ => "changed",
+    };
+
     /// <summary>Whether a process is just changing it; one that died on the way does not count.</summary>
     public static bool IsBeingChanged(Attachment attachment) => attachment.Change is not null && attachment.Creator.IsAlive();
 

@@ -39,7 +39,9 @@ internal static class UninstallCommand
         // Read before: with the last attachment it goes.
         List<string> shared = content.Host is { } note ? [.. Describe(session, note)] : [];
         var faults = new List<string>();
-        foreach (var (attachment, fault) in new Reaper(session).Reap(content.Attachments))
+
+        // Not even by force: the other process would go on with what is taken away. It keeps the host's note, and that ends in an error.
+        foreach (var (attachment, fault) in new Reaper(session).Reap([.. content.Attachments.Where(a => !session.Liveness.IsBusy(a))]))
         {
             if (fault is null)
             {

@@ -79,7 +79,7 @@ internal static class AddCommand
     public static void Undo(CniRequest request, ILogger log)
     {
         using var session = new Session(NetworkConfiguration.ForRemoval(request).StateDir);
-        if (session.Store.Find(new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName)) is { } attachment)
+        if (Detachment.Claim(session, new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName)) is { } attachment)
         {
             log.Warning("the result could not be delivered; {Attachment} is taken down again", attachment.Key);
             Detachment.Remove(session, attachment, request.Netns);
@@ -117,9 +117,9 @@ internal static class AddCommand
     private static Attachment Commit(Session session, Attachment attachment)
     {
         using var store = session.Begin();
-        if (store.Find(attachment.Key) is null)
+        if (FindOwn(store, attachment) is not { State: AttachmentState.Creating })
         {
-            throw new InvalidOperationException("the record was removed by a DEL that came before ADD had ended");
+            throw new InvalidOperationException("the record was removed before ADD had ended");
         }
 
         var ready = attachment with { State = AttachmentState.Ready };
@@ -198,7 +198,7 @@ internal static class AddCommand
         }
     }
 
-    /// <summary>The record as this process wrote it. After a DEL that came before ADD had ended, there may be none, or one of the next ADD.</summary>
+    /// <summary>The record as this process wrote it. Somebody may have removed it, and the next ADD have written its own.</summary>
     private static Attachment? FindOwn(StoreTransaction store, Attachment attachment) =>
         store.Find(attachment.Key) is { } current && current.Creator == attachment.Creator ? current : null;
 

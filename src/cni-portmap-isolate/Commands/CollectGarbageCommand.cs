@@ -28,7 +28,7 @@ internal static class CollectGarbageCommand
         var content = session.Store.ReadAll();
         var listed = valid.Select(a => new AttachmentKey(request.Config.Name, a.ContainerId, a.IfName)).ToHashSet();
         var stale = content.Attachments.Where(a => a.Network == request.Config.Name && !listed.Contains(a.Key)).ToList();
-        var faults = new List<string>();
+        var faults = new List<Uncollected>();
         foreach (var (attachment, fault) in new Reaper(session).Reap(stale.FindAll(a => MayGo(session, a, force, log))))
         {
             if (fault is null)
@@ -38,7 +38,7 @@ internal static class CollectGarbageCommand
             else
             {
                 log.Error(fault, "{Attachment} could not be collected", attachment.Key);
-                faults.Add($"{attachment.Key}: {fault.Message}");
+                faults.Add(new Uncollected(attachment.Key, fault));
             }
         }
 
@@ -49,7 +49,9 @@ internal static class CollectGarbageCommand
 
         if (faults.Count > 0)
         {
-            throw new CniException(CniErrorCode.Internal, "some attachments could not be collected", string.Join("; ", faults));
+            // A store that is just busy is no reason for anyone to look into it.
+            var code = faults.TrueForAll(f => f.Cause is CniException { Code: CniErrorCode.TryAgainLater }) ? CniErrorCode.TryAgainLater : CniErrorCode.Internal;
+            throw new CniException(code, "some attachments could not be collected", string.Join("; ", faults.Select(f => $"{f.Key}: {f.Cause.Message}")));
         }
     }
 
@@ -59,10 +61,10 @@ internal static class CollectGarbageCommand
         if (session.Liveness.IsBusy(attachment))
         {
             log.Warning(
-                "{Attachment} is not listed as valid, but process {Process} is just {State} it; it stays",
+                "{Attachment} is not listed as valid, but is being {Work:l} by process {Process}; it stays",
                 attachment.Key,
-                attachment.CreatorPid,
-                attachment.Change is not null ? "changing" : attachment.State == AttachmentState.Creating ? "creating" : "deleting");
+                Liveness.DescribeWork(attachment),
+                attachment.CreatorPid);
             return false;
         }
 
@@ -83,7 +85,7 @@ internal static class CollectGarbageCommand
     /// A record that cannot be read does not say of which network it is; its interface's alias may. While the interface is there, so is a
     /// container, for all that is known; without one, it is left for whoever looks at all networks at once.
     /// </summary>
-    private static void CollectUnreadable(Session session, string network, UnreadableRecord record, bool force, ILogger log, List<string> faults)
+    private static void CollectUnreadable(Session session, string network, UnreadableRecord record, bool force, ILogger log, List<Uncollected> faults)
     {
         if (Links.Find(session.Host, record.HostInterface) is not { } link)
         {
@@ -110,7 +112,9 @@ internal static class CollectGarbageCommand
         catch (Exception e) when (Reaper.IsFault(e))
         {
             log.Error(e, "{Attachment} could not be collected", key);
-            faults.Add($"{key}: {e.Message}");
+            faults.Add(new Uncollected(key, e));
         }
     }
+
+    private sealed record Uncollected(AttachmentKey Key, Exception Cause);
 }

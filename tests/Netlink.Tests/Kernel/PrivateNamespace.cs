@@ -39,7 +39,7 @@ public sealed class PrivateNamespace : IDisposable
     public NetlinkConnection Connect(Netlink.Protocol.NetlinkFamily family = Netlink.Protocol.NetlinkFamily.Route) =>
         Opened.Run(() => NetlinkConnection.Open(family));
 
-    /// <summary>A veth pair with both ends inside, up, with the indexes 7 and 8.</summary>
+    /// <summary>A veth pair with both ends inside, up, with the indexes 7 and 8. What is sent through 7 gets out at once.</summary>
     public void AddPair(NetlinkConnection connection)
     {
         Execute(connection, batch => Links.CreateVeth(
@@ -47,8 +47,10 @@ public sealed class PrivateNamespace : IDisposable
         Execute(connection, batch =>
         {
             Links.SetUp(batch, 1, "lo up");
-            Links.SetUp(batch, 7, "7 up");
+
+            // The end that comes up first has no carrier then, and drops what it is given until a worker of the kernel has looked at it.
             Links.SetUp(batch, 8, "8 up");
+            Links.SetUp(batch, 7, "7 up");
         });
     }
 
