@@ -219,14 +219,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         }
 
         var limits = begun.Change is { Egress: not null } or { Ingress: not null };
-        var missing = FeatureProbe.FindMissingIfPossible(limits ? KernelNeeds.Limits : KernelNeeds.None);
-        return missing.Count > 0
-            ? new CniException(
-                CniErrorCode.KernelFeatureMissing,
-                $"the kernel lacks {string.Join(", ", missing)}",
-                $"{(details is null ? "" : details + "; ")}{cause.Message}",
-                cause)
-            : new CniException(CniErrorCode.RolledBack, $"the update of {begun.Key} failed and was taken back: {cause.Message}", details, cause);
+        return FeatureProbe.Explain(limits ? KernelNeeds.Limits : KernelNeeds.None, $"the update of {begun.Key} failed and was taken back", cause, details);
     }
 
     /// <summary>Puts the kernel back to what the record says without its change, and forgets the change.</summary>

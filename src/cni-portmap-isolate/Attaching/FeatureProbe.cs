@@ -1,3 +1,4 @@
+using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
@@ -28,11 +29,22 @@ internal static class FeatureProbe
 {
     public const string FairQueue = "fq_codel (CONFIG_NET_SCH_FQ_CODEL, kernel 3.5)";
 
-    /// <summary>
-    /// The same after something else failed, which has to be told in any case: where the kernel cannot be asked, nothing is known to be missing.
-    /// </summary>
+    /// <summary>The error for what the kernel refused: 104 where it lacks something, which is named, else 107.</summary>
     /// <param name="needs">What is asked for beside what every container needs.</param>
-    public static List<string> FindMissingIfPossible(KernelNeeds needs)
+    /// <param name="what">What failed, and what became of it.</param>
+    /// <param name="cause">Why.</param>
+    /// <param name="left">What else there is to say, or null.</param>
+    public static CniException Explain(KernelNeeds needs, string what, Exception cause, string? left)
+    {
+        var details = left is null ? cause.Message : $"{cause.Message}; {left}";
+        var missing = FindMissingIfPossible(needs);
+        return missing.Count > 0
+            ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
+            : new CniException(CniErrorCode.RolledBack, $"{what}: {cause.Message}", details, cause);
+    }
+
+    // Something else failed, and has to be told in any case: where the kernel cannot be asked, nothing is known to be missing.
+    private static List<string> FindMissingIfPossible(KernelNeeds needs)
     {
         try
         {

@@ -142,11 +142,7 @@ internal static class AddCommand
             return left is null ? known : new CniException(known.Code, known.Message, known.Details is { } text ? $"{text}; {left}" : left, cause);
         }
 
-        var details = left is null ? cause.Message : $"{cause.Message}; {left}";
-        var missing = FeatureProbe.FindMissingIfPossible(NeedsOf(attachment));
-        return missing.Count > 0
-            ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
-            : new CniException(CniErrorCode.RolledBack, $"ADD failed and was rolled back: {cause.Message}", details, cause);
+        return FeatureProbe.Explain(NeedsOf(attachment), "ADD failed and was rolled back", cause, left);
     }
 
     /// <summary>

@@ -158,11 +158,19 @@ internal sealed class AttachmentRepair(Session session)
     {
         var netns = session.Namespace.Identity.ToString();
         var now = SharedHostState.Describe(session.Host, facts, netns);
-        var anew = SharedHostState.Reconstruct(session.Host, facts, begun);
+        var note = now;
+        if (session.Store.FindHost()?.HostNetns != netns)
+        {
+            (note, _assumed) = SharedHostState.Reconstruct(session.Host, facts, begun);
+        }
+
         using var store = session.Begin();
-        var isLost = store.Host?.HostNetns != netns;
-        var note = isLost ? anew.Note : store.Host!;
-        _assumed = isLost ? anew.Assumed : [];
+        if (store.Host is { } kept && kept.HostNetns == netns)
+        {
+            // Or somebody else's that was just written, of the same host. One that is there stays as long as an attachment does.
+            note = kept;
+        }
+
         var isSame = note.MasterIfIndex == facts.Master.Index;
         note = note with
         {

@@ -88,16 +88,23 @@ internal static class HostRepair
 
     private static void AddPrograms(NetlinkConnection host, Attachment target, Link link)
     {
-        using var programs = new HostEndPrograms();
-        var batch = new NetlinkBatch(512);
-        if (target.GuardsChecksums && programs.Guard is not null && !HostSide.HasGuard(host, link.Index))
+        var lacksGuard = target.GuardsChecksums && !HostSide.HasGuard(host, link.Index);
+        var lacksDrop = target.DropsUnmatched && !HostSide.HasDrop(host, link.Index);
+        if (!lacksGuard && !lacksDrop)
         {
-            HostSide.AddGuard(batch, link.Index, programs.Guard, link.Name);
+            return;
         }
 
-        if (target.DropsUnmatched && programs.Drop is not null && !HostSide.HasDrop(host, link.Index))
+        using var programs = new HostEndPrograms();
+        var batch = new NetlinkBatch(512);
+        if (lacksGuard && programs.Guard is { } guard)
         {
-            HostSide.AddDrop(batch, link.Index, programs.Drop, link.Name);
+            HostSide.AddGuard(batch, link.Index, guard, link.Name);
+        }
+
+        if (lacksDrop && programs.Drop is { } drop)
+        {
+            HostSide.AddDrop(batch, link.Index, drop, link.Name);
         }
 
         if (batch.Count > 0)
