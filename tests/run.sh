@@ -11,7 +11,7 @@ fi
 export PATH=$PATH:/usr/sbin:/sbin DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 results=artifacts/test-results
-limit=${TEST_PROJECT_MINUTES:-20}
+limit=${TEST_PROJECT_MINUTES:-40}
 rm -rf "$results"
 mkdir -p "$results"
 dotnet build CniIsolator.sln -v q

@@ -126,7 +126,7 @@ public sealed class ErrorTests(ITestOutputHelper output)
         List<Step> all = Steps.Of(target, beside: false);
         HashSet<Step> inside = InsideContainer(all);
         int committed = target == Target.Update ? all.FindLastIndex(step => step.What.StartsWith("rename", StringComparison.Ordinal)) : int.MaxValue;
-        Step[] rows = Steps.Chosen(all, every: int.MaxValue);
+        Step[] rows = [.. all];
         Grid grid = new($"{target.Name} error", () => new Scene(), (scene, step, name) =>
         {
             int error = Errors.Single(one => one.Name == name).Number;

@@ -41,12 +41,12 @@ public sealed class KillTests(ITestOutputHelper output)
     public void Uninstall() => Play(Target.Uninstall, [Follower.UninstallAgain, Follower.Delete, Follower.AddAgain, Follower.AddOther]);
 
     [Fact]
-    public void Repair() => Play(Target.Repair, [Follower.RepairAgain, Follower.Delete, Follower.AddOtherAndRepair], every: int.MaxValue);
+    public void Repair() => Play(Target.Repair, [Follower.RepairAgain, Follower.Delete, Follower.AddOtherAndRepair]);
 
-    private void Play(Target target, Follower[] followers, bool beside = false, int every = 5)
+    private void Play(Target target, Follower[] followers, bool beside = false)
     {
         List<Step> all = Steps.Of(target, beside);
-        Step[] rows = Steps.Chosen(all.Where(step => step.Changes), every);
+        Step[] rows = [.. all.Where(step => step.Changes)];
         Grid grid = new($"{target.Name}{(beside ? " beside another" : "")} kill", () => new Scene(beside), (scene, step, name) =>
         {
             scene.Begin();

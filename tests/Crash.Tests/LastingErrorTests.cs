@@ -20,7 +20,7 @@ public sealed partial class LastingErrorTests(ITestOutputHelper output)
     {
         List<Step> all = Steps.Of(Target.Add, beside: false);
         int committed = all.FindLastIndex(step => step.What.StartsWith("rename", StringComparison.Ordinal));
-        Step[] rows = Steps.Chosen(all.Where(step => ErrorsOf(step).Length > 0), every: int.MaxValue);
+        Step[] rows = [.. all.Where(step => ErrorsOf(step).Length > 0)];
         Grid grid = new("ADD lasting error", () => new Scene(), (scene, step, name) =>
         {
             int error = Array.FindIndex(Errors, one => one.Name == name);

@@ -22,7 +22,7 @@ public sealed class MeanwhileTests(ITestOutputHelper output)
 
     private void Play(Target target, params Companion[] companions)
     {
-        Step[] rows = Steps.Chosen(Steps.Of(target, beside: false).Where(step => step.Changes), every: int.MaxValue);
+        Step[] rows = Steps.ToHaltAt(Steps.Of(target, beside: false).Where(step => step.Changes));
         Grid grid = new($"{target.Name} meanwhile", () => new Scene(), (scene, step, name) =>
         {
             scene.Begin();

@@ -3,8 +3,6 @@ namespace CniIsolator.Crash.Tests;
 /// <summary>Finds out which steps a command has.</summary>
 public static class Steps
 {
-    private static readonly bool All = Environment.GetEnvironmentVariable("CRASH_ALL") == "1";
-
     /// <summary>The steps of one run. Another run must have the same, or a number means nothing.</summary>
     public static List<Step> Of(Target target, bool beside)
     {
@@ -16,12 +14,10 @@ public static class Steps
     }
 
     /// <summary>
-    /// Those to be tried. Of a run of filters for one place in one datagram, the first two, the last two and some between them stand for all:
-    /// the kernel does the same for each. CRASH_ALL=1 tries every one.
+    /// Those to halt at: of a run of filters for one place, which the kernel gets in one datagram, the first two and the last two. A halt behind
+    /// any of them is one behind the whole datagram.
     /// </summary>
-    /// <param name="steps">All of them, in order.</param>
-    /// <param name="every">Which of those between are taken.</param>
-    public static Step[] Chosen(IEnumerable<Step> steps, int every)
+    public static Step[] ToHaltAt(IEnumerable<Step> steps)
     {
         List<Step> chosen = [];
         List<Step> run = [];
@@ -29,19 +25,18 @@ public static class Steps
         {
             if (run.Count > 0 && (step.Number != run[^1].Number + 1 || Place(step) is null || Place(step) != Place(run[^1])))
             {
-                chosen.AddRange(Sample(run, every));
+                chosen.AddRange(Ends(run));
                 run.Clear();
             }
 
             run.Add(step);
         }
 
-        chosen.AddRange(Sample(run, every));
+        chosen.AddRange(Ends(run));
         return [.. chosen];
     }
 
-    private static IEnumerable<Step> Sample(List<Step> run, int every) =>
-        run.Where((_, index) => All || index < 2 || index >= run.Count - 2 || index % every == 0);
+    private static IEnumerable<Step> Ends(List<Step> run) => run.Where((_, index) => index < 2 || index >= run.Count - 2);
 
     /// <summary>What filters have in common; null for anything else.</summary>
     private static string? Place(Step step) =>

@@ -14,7 +14,9 @@ public sealed partial class StressTests(ITestOutputHelper output)
 {
     private const int Containers = 40;
     private const int Processes = 200;
-    private const int Rounds = 6;
+
+    // A minute or so.
+    private const int Rounds = 30;
 
     // What is not in the lists is a fault: 999 above all, and 100, as there are slices for all.
     private static readonly Dictionary<string, int[]> Expected = new()
