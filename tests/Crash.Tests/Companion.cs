@@ -110,11 +110,7 @@ public sealed partial record Companion(string Name, Func<Scene, Plugin, Outcome>
         }
     }
 
-    private static int Code(Outcome outcome) =>
-        outcome.ExitCode == 0 ? 0
-        : outcome.Protocol is { } protocol ? protocol.ErrorCode ?? -1
-        : ErrorCode().Match(outcome.Error) is { Success: true } found ? int.Parse(found.Groups[1].ValueSpan, CultureInfo.InvariantCulture)
-        : -1;
+    private static int Code(Outcome outcome) => outcome.ExitCode == 0 ? 0 : outcome.ErrorCode ?? -1;
 
     private static Outcome Add(Scene scene, Plugin plugin) =>
         Outcome.Of(plugin.Add(scene.Container ?? scene.Renewed(), Scene.Victim, config: scene.VictimConfig));
@@ -131,9 +127,6 @@ public sealed partial record Companion(string Name, Func<Scene, Plugin, Outcome>
             throw new CellException("unexpected codes");
         }
     }
-
-    [GeneratedRegex(@"error (\d+):")]
-    private static partial Regex ErrorCode();
 
     [GeneratedRegex(@"^voluntary_ctxt_switches:\s+(\d+)", RegexOptions.Multiline)]
     private static partial Regex Switches();

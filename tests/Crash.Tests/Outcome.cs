@@ -7,18 +7,19 @@ namespace CniIsolator.Crash.Tests;
 /// <param name="Output">All of stdout.</param>
 /// <param name="Error">All of stderr.</param>
 /// <param name="Protocol">The result by the protocol; null for the command line.</param>
-public sealed record Outcome(int ExitCode, string Output, string Error, PluginResult? Protocol)
+/// <param name="ErrorCode">The code of its error, if it told one.</param>
+public sealed record Outcome(int ExitCode, string Output, string Error, PluginResult? Protocol, int? ErrorCode)
 {
     public static Outcome Of(PluginResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        return new Outcome(result.ExitCode, result.Output, result.Error, result);
+        return new Outcome(result.ExitCode, result.Output, result.Error, result, result.ErrorCode);
     }
 
     public static Outcome Of(CommandResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        return new Outcome(result.ExitCode, result.Output, result.Error, null);
+        return new Outcome(result.ExitCode, result.Output, result.Error, null, result.ErrorCode);
     }
 
     /// <inheritdoc/>

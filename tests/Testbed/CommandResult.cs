@@ -1,10 +1,15 @@
 using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace CniIsolator.Testbed;
 
 /// <summary>What a program printed, and how it ended.</summary>
-public sealed record CommandResult(string CommandLine, int ExitCode, string Output, string Error)
+public sealed partial record CommandResult(string CommandLine, int ExitCode, string Output, string Error)
 {
+    /// <summary>The code in an operator's message, "error 11: ..."; null where there is none.</summary>
+    public int? ErrorCode => CodeOfError().Match(Error) is { Success: true } found ? int.Parse(found.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : null;
+
     /// <summary>The output of a program that must have succeeded.</summary>
     public string Require() => ExitCode == 0
         ? Output
@@ -72,4 +77,7 @@ public sealed record CommandResult(string CommandLine, int ExitCode, string Outp
             // The program ended without reading its input, which it may.
         }
     }
+
+    [GeneratedRegex(@"error (\d+):")]
+    private static partial Regex CodeOfError();
 }
