@@ -42,6 +42,28 @@ public sealed class UninstallTests : IDisposable
     }
 
     [Fact]
+    public void Not_even_by_force_goes_what_a_living_process_is_working_on()
+    {
+        Namespace busy = _bed.Added("c1", 31005);
+        _bed.Added("c2");
+        _bed.EditRecord("c1", record =>
+        {
+            record["state"] = "deleting";
+            record["creatorPid"] = Environment.ProcessId;
+            record["creatorStartTime"] = SliceTests.StartTime(Environment.ProcessId);
+        });
+        CommandResult unfinished = Uninstall("--force");
+        Assert.Equal((1, 11), (unfinished.ExitCode, unfinished.ErrorCode));
+        Bed.Says(unfinished.Error, "taken down");
+        Bed.Says(unfinished.Output, "c2");
+        Assert.Single(_bed.Records);
+        _bed.EditRecord("c1", record => record["state"] = "ready");
+        _bed.Plugin.Check(busy, "c1").Require();
+        Assert.Equal(0, Uninstall("--force").ExitCode);
+        Bed.Unchanged(_bed.Before, _bed.Host);
+    }
+
+    [Fact]
     public void Records_of_dead_containers_are_no_obstacle()
     {
         Namespace container = _bed.Added("c1", 31005);

@@ -63,7 +63,7 @@ internal static class UninstallCommand
         if (store.Host is not null)
         {
             throw new CniException(
-                CniErrorCode.TryAgainLater, "what the containers share could not be removed", "a container is just being added, or a record is unreadable while its interface lives");
+                CniErrorCode.TryAgainLater, "what the containers share could not be removed", "a container is just being added, changed or taken down, or a record is unreadable while its interface lives");
         }
 
         shared.ForEach(line => Console.Out.WriteLine($"removed {line}"));
