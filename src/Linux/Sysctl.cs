@@ -11,7 +11,7 @@ public static unsafe class Sysctl
 {
     private const string Root = "/proc/sys/";
 
-    /// <summary>The value without the line end, or null where this kernel has no such parameter.</summary>
+    /// <summary>The value without the line end, or null where this kernel has no such parameter, or has no more: those of an interface go with it.</summary>
     /// <exception cref="LinuxException">It exists and cannot be read.</exception>
     public static string? Read(string name)
     {
@@ -26,9 +26,12 @@ public static unsafe class Sysctl
             const int Size = 4096;
             var buffer = stackalloc byte[Size];
             var count = Libc.Read(descriptor, buffer, Size);
-            return count < 0
-                ? throw LinuxException.FromLastError($"read sysctl {name}")
-                : Encoding.ASCII.GetString(buffer, (int)count).TrimEnd('\n');
+            if (count < 0)
+            {
+                return IsGone() ? null : throw LinuxException.FromLastError($"read sysctl {name}");
+            }
+
+            return Encoding.ASCII.GetString(buffer, (int)count).TrimEnd('\n');
         }
         finally
         {
@@ -36,7 +39,7 @@ public static unsafe class Sysctl
         }
     }
 
-    /// <summary>Writes the value; false where this kernel has no such parameter.</summary>
+    /// <summary>Writes the value; false where this kernel has no such parameter, or has no more.</summary>
     /// <exception cref="LinuxException">It exists and refuses the value.</exception>
     public static bool Write(string name, string value)
     {
@@ -53,7 +56,7 @@ public static unsafe class Sysctl
             {
                 if (Libc.Write(descriptor, pointer, bytes.Length) != bytes.Length)
                 {
-                    throw LinuxException.FromLastError($"write \"{value}\" to sysctl {name}");
+                    return IsGone() ? false : throw LinuxException.FromLastError($"write \"{value}\" to sysctl {name}");
                 }
             }
 
@@ -68,11 +71,14 @@ public static unsafe class Sysctl
     private static int Open(string name, int flags)
     {
         var descriptor = Libc.Open(Root + name, flags | Libc.OpenCloseOnExec, 0);
-        if (descriptor < 0 && (Errno)Marshal.GetLastPInvokeError() is not (Errno.NoEntry or Errno.NotDirectory))
+        if (descriptor < 0 && !IsGone())
         {
             throw LinuxException.FromLastError($"open sysctl {name}");
         }
 
         return descriptor;
     }
+
+    // Also of one that was opened while it was there.
+    private static bool IsGone() => (Errno)Marshal.GetLastPInvokeError() is Errno.NoEntry or Errno.NotDirectory;
 }

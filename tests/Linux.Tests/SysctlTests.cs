@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace CniIsolator.Linux.Tests;
 
 /// <summary>All writes go to a namespace of the test's own.</summary>
@@ -24,6 +26,28 @@ public sealed class SysctlTests : IDisposable
     {
         Assert.Null(Sysctl.Read(name));
         Assert.False(Sysctl.Write(name, "1"));
+    });
+
+    [Fact]
+    public void One_of_an_interface_that_comes_and_goes_is_there_or_not() => _private.Run(() =>
+    {
+        const string OfInterface = "net/ipv4/conf/pmis0/rp_filter";
+        using var ip = Process.Start(new ProcessStartInfo("ip", ["-batch", "-"]) { RedirectStandardInput = true })!;
+        for (var i = 0; i < 60; i++)
+        {
+            ip.StandardInput.WriteLine("link add pmis0 type veth peer name pmis1\nlink del pmis0");
+        }
+
+        ip.StandardInput.Close();
+        var (there, gone) = (0, 0);
+        while (!ip.HasExited)
+        {
+            _ = Sysctl.Read(OfInterface) is null ? gone++ : there++;
+            _ = Sysctl.Write(OfInterface, "0") ? there++ : gone++;
+        }
+
+        Assert.Equal(0, ip.ExitCode);
+        Assert.True(there > 0 && gone > 0, $"there {there} times, gone {gone} times");
     });
 
     [Fact]
