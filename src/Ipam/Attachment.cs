@@ -157,6 +157,13 @@ public sealed record Attachment
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool GuardsChecksums { get; init; }
 
+    /// <summary>
+    /// Whether that filter lets pass only packets whose checksums are filled in, so that the container's interface leaves none to others: of a kernel that does
+    /// not tell where they are filled in. False in a record that was rebuilt, as it stands inside the container.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FinishesChecksums { get; init; }
+
     /// <summary>The CNI_ARGS that are kept, in the order in which they came.</summary>
     public required OrderedDictionary<string, string> Args { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using CniIsolator.Linux;
 
 namespace CniIsolator.Ipam;
 
@@ -29,6 +30,10 @@ public sealed record HostRecord
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? FlowParent { get; init; }
+
+    /// <summary>Where the kernel of this boot has what tells of a packet's checksum: finding it takes as long as a whole ADD. Null where that is not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public SocketBufferLayout? PacketLayout { get; init; }
 
     /// <summary>The loopback interface's address before the plugin changed it.</summary>
     public required string LoopbackMac { get; init; }

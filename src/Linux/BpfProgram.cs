@@ -23,15 +23,22 @@ public sealed unsafe partial class BpfProgram : IDisposable
     /// A classifier that drops whatever it is given, or null where this kernel has no BPF or does not let us use it.
     /// Needed since the action made for this, gact, is a module that not every kernel has.
     /// </summary>
-    public static BpfProgram? TryLoadDrop() => TryLoad(Drop);
+    public static BpfProgram? TryLoadDrop() => TryLoad(Drop, "Apache-2.0\0"u8);
 
-    /// <summary>A classifier that drops what has a checksum filled in at the wrong place; null as above, and before kernel 4.9.</summary>
-    public static BpfProgram? TryLoadChecksumGuard() => TryLoad(ChecksumGuard.Instructions);
+    /// <summary>
+    /// A classifier that drops what would have a checksum filled in at the wrong place. Null as above, where the layout is of no use, before kernel 5.5,
+    /// and where the kernel lets nobody look into its memory (lockdown).
+    /// </summary>
+    public static BpfProgram? TryLoadChecksumGuard(SocketBufferLayout layout) =>
+        ChecksumGuard.LookingAtThePlace(layout) is { } instructions ? TryLoad(instructions, ChecksumGuard.License) : null;
 
-    private static BpfProgram? TryLoad(ulong[] program)
+    /// <summary>A classifier that drops what has a checksum still to be filled in, wherever; null as above, and before kernel 4.9.</summary>
+    public static BpfProgram? TryLoadFinishedGuard() => TryLoad(ChecksumGuard.LettingPassWhatIsFinished, ChecksumGuard.License);
+
+    private static BpfProgram? TryLoad(ulong[] program, ReadOnlySpan<byte> licenseText)
     {
         fixed (ulong* instructions = program)
-        fixed (byte* license = "Apache-2.0\0"u8)
+        fixed (byte* license = licenseText)
         {
             var attributes = new LoadAttributes
             {

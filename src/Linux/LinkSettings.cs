@@ -15,6 +15,8 @@ public static unsafe partial class LinkSettings
     private const int TypeCloseOnExec = 0x80000; // SOCK_CLOEXEC
     private const ulong EthtoolRequest = 0x8946; // SIOCETHTOOL
     private const uint GetLinkSettings = 0x4c; // ETHTOOL_GLINKSETTINGS
+    private const uint GetTransmitChecksum = 0x16; // ETHTOOL_GTXCSUM
+    private const uint SetTransmitChecksum = 0x17; // ETHTOOL_STXCSUM
     private const uint SpeedUnknown = 0xffff_ffff; // SPEED_UNKNOWN
     private const int NameSize = 16; // IFNAMSIZ
 
@@ -55,6 +57,45 @@ public static unsafe partial class LinkSettings
             : null;
     }
 
+    /// <summary>
+    /// Equivalent to: <c>ethtool -K NAME tx off</c>: the kernel fills in the checksums, and cuts the segments, of what leaves by this interface
+    /// of the calling thread's namespace.
+    /// </summary>
+    /// <exception cref="LinuxException">There is no such interface, or it cannot do this.</exception>
+    public static void SwitchOffTransmitChecksums(string interfaceName)
+    {
+        var value = new EthtoolValue { Command = SetTransmitChecksum };
+        if (!TryExchange(interfaceName, ref value))
+        {
+            throw LinuxException.FromLastError($"switch off the transmit checksum offload of {interfaceName}");
+        }
+    }
+
+    /// <summary>Whether checksums of what leaves by this interface are left to others to fill in; false where the interface does not tell.</summary>
+    /// <exception cref="LinuxException">No socket can be opened.</exception>
+    public static bool LeavesChecksums(string interfaceName)
+    {
+        var value = new EthtoolValue { Command = GetTransmitChecksum };
+        return TryExchange(interfaceName, ref value) && value.Data != 0;
+    }
+
+    private static bool TryExchange(string interfaceName, ref EthtoolValue value)
+    {
+        var request = default(InterfaceRequest);
+        if (interfaceName.Length >= NameSize || !Encoding.UTF8.TryGetBytes(interfaceName, new Span<byte>(request.Name, NameSize - 1), out _))
+        {
+            Marshal.SetLastPInvokeError((int)Errno.NoSuchDevice);
+            return false;
+        }
+
+        using var handle = OpenSocket();
+        fixed (EthtoolValue* pointer = &value)
+        {
+            request.Data = (nint)pointer;
+            return TryControl((int)handle.DangerousGetHandle(), &request);
+        }
+    }
+
     private static SafeFileHandle OpenSocket()
     {
         var descriptor = Socket(AddressFamilyInternet, TypeDatagram | TypeCloseOnExec, 0);
@@ -78,6 +119,14 @@ internal unsafe struct InterfaceRequest
     public fixed byte Name[16]; // ifr_name
     public nint Data; // ifr_data
     public fixed byte Rest[16];
+}
+
+/// <summary>struct ethtool_value of linux/ethtool.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct EthtoolValue
+{
+    public uint Command; // cmd
+    public uint Data; // data
 }
 
 /// <summary>struct ethtool_link_settings of linux/ethtool.h, without the bit maps behind it.</summary>

@@ -41,6 +41,28 @@ public sealed class LinkSettingsTests : IDisposable
     public void Speed_is_unknown_without_an_answer(string name) => _private.Run(() => Assert.Null(LinkSettings.ReadSpeed(name)));
 
     [Fact]
+    public void Checksums_are_left_to_others_until_that_is_switched_off() => _private.Run(() =>
+    {
+        Ip("link add pmit-sum type veth peer name pmiu-sum");
+        Assert.True(LinkSettings.LeavesChecksums("pmit-sum"));
+        LinkSettings.SwitchOffTransmitChecksums("pmit-sum");
+        Assert.False(LinkSettings.LeavesChecksums("pmit-sum"));
+        Assert.True(LinkSettings.LeavesChecksums("pmiu-sum"));
+        LinkSettings.SwitchOffTransmitChecksums("pmit-sum");
+        Assert.False(LinkSettings.LeavesChecksums("pmit-sum"));
+    });
+
+    [Theory]
+    [InlineData("pmit-absent")]
+    [InlineData("a-name-of-many-more-bytes-than-16")]
+    public void Checksums_of_no_interface_cannot_be_switched_off(string name) => _private.Run(() =>
+    {
+        Assert.False(LinkSettings.LeavesChecksums(name));
+        var refused = Assert.Throws<LinuxException>(() => LinkSettings.SwitchOffTransmitChecksums(name));
+        Assert.Contains(name, refused.Message, StringComparison.Ordinal);
+    });
+
+    [Fact]
     public void Sockets_are_closed() => _private.Run(() =>
     {
         // Descriptors of other threads come and go; a leak of this many would stand out.

@@ -50,6 +50,11 @@ internal static class ContainerSide
             }
         }
 
+        if (attachment.FinishesChecksums)
+        {
+            LinkSettings.SwitchOffTransmitChecksums(attachment.IfName);
+        }
+
         return plainQueue;
     }
 

@@ -29,6 +29,8 @@ internal static class FeatureProbe
 {
     public const string FairQueue = "fq_codel (CONFIG_NET_SCH_FQ_CODEL, kernel 3.5)";
 
+    public const string NoPacketLayout = "the kernel does not tell where a packet's checksum is filled in (CONFIG_DEBUG_INFO_BTF, kernel 5.5, no lockdown)";
+
     /// <summary>The error for what the kernel refused: 104 where it lacks something, which is named, else 107.</summary>
     /// <param name="needs">What is asked for beside what every container needs.</param>
     /// <param name="what">What failed, and what became of it.</param>
@@ -90,6 +92,13 @@ internal static class FeatureProbe
         BpfFilters.Add(batch, FilterPlaces.Drop(FilterPlaces.Loopback), drop.Descriptor, "probe", "probe bpf");
         return connection.Execute(batch).Count > 0;
     });
+
+    /// <summary>Whether containers have to compute the checksums of what they send themselves.</summary>
+    public static bool NeedsFinishedChecksums()
+    {
+        using var programs = HostEndPrograms.Load();
+        return programs.NeedsFinished;
+    }
 
     /// <summary>Whether what waits behind a limit waits in a plain queue.</summary>
     public static bool LacksFqCodel() => NetworkNamespace.RunInNew(() =>

@@ -5,9 +5,32 @@ namespace CniIsolator.Plugin.Attaching;
 /// <summary>The programs for the host's end, before its filters and after them; each is null where this kernel does not take it.</summary>
 internal sealed class HostEndPrograms : IDisposable
 {
-    public BpfProgram? Guard { get; } = BpfProgram.TryLoadChecksumGuard();
+    private HostEndPrograms(SocketBufferLayout? layout)
+    {
+        Layout = layout;
+        Guard = layout is null ? null : BpfProgram.TryLoadChecksumGuard(layout);
+        if (Guard is null)
+        {
+            Guard = BpfProgram.TryLoadFinishedGuard();
+            NeedsFinished = Guard is not null;
+        }
 
-    public BpfProgram? Drop { get; } = BpfProgram.TryLoadDrop();
+        Drop = BpfProgram.TryLoadDrop();
+    }
+
+    /// <summary>What the first one was made of; null where the kernel does not tell.</summary>
+    public SocketBufferLayout? Layout { get; }
+
+    public BpfProgram? Guard { get; }
+
+    /// <summary>Whether the first one drops every packet that is not finished, so that containers have to compute their checksums themselves.</summary>
+    public bool NeedsFinished { get; }
+
+    public BpfProgram? Drop { get; }
+
+    /// <param name="noted">The layout that was found earlier, if any. One of another boot is found anew.</param>
+    public static HostEndPrograms Load(SocketBufferLayout? noted = null) =>
+        new(noted is not null && noted.BootId == HostIdentity.BootId ? noted : SocketBufferLayout.Read());
 
     public void Dispose()
     {

@@ -27,6 +27,9 @@ internal sealed class Reservation(
     /// <summary>Whether no other attachment of this host that needs the same was ready, so that what they share may not be there.</summary>
     public bool IsFirst { get; private set; }
 
+    /// <summary>What an earlier ADD has found of the kernel, or null.</summary>
+    public SocketBufferLayout? PacketLayout { get; private set; }
+
     /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
     public Attachment Take(CniRequest request, NetworkNamespace container)
     {
@@ -184,6 +187,7 @@ internal sealed class Reservation(
             store.WriteHost(host with { FlowParent = configuration.FlowClassifierParent.ToString() });
         }
 
+        PacketLayout = store.Host?.PacketLayout;
         attachment = Compose(request, container, slice, slot, flow);
         store.Write(attachment);
         store.NoteNetwork(new NetworkRecord

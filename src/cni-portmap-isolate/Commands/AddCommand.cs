@@ -34,15 +34,16 @@ internal static class AddCommand
             log.Warning("{Warning:l}", doubt);
         }
 
-        using var programs = new HostEndPrograms();
         var reservation = new Reservation(session, configuration, facts, limits, log);
         var attachment = reservation.Take(request, container);
+        using var programs = HostEndPrograms.Load(reservation.PacketLayout);
+        attachment = attachment with { FinishesChecksums = programs.NeedsFinished };
         var before = TakeSnapshot(session, attachment, container, log);
         var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
         var construction = new Construction(session, attachment, container, before, facts, flows, programs);
         try
         {
-            attachment = Commit(session, construction.Build(reservation.IsFirst));
+            attachment = Commit(session, construction.Build(reservation.IsFirst), programs.Layout);
         }
         catch (Exception e)
         {
@@ -69,6 +70,10 @@ internal static class AddCommand
             log.Debug(
                 "the kernel lacks BPF, its filter (CONFIG_NET_CLS_BPF) or a function of it (kernel 4.9): a raw socket of {Container} may send from others' ports",
                 attachment.ContainerId);
+        }
+        else if (attachment.FinishesChecksums)
+        {
+            log.Debug("{Kernel}: {Container} computes the checksums of what it sends itself, which takes processor time", FeatureProbe.NoPacketLayout, attachment.ContainerId);
         }
 
         log.Information("{Container} has ports {Slice} and {Ports}", attachment.ContainerId, attachment.Slice, attachment.Claims);
@@ -114,12 +119,17 @@ internal static class AddCommand
         }
     }
 
-    private static Attachment Commit(Session session, Attachment attachment)
+    private static Attachment Commit(Session session, Attachment attachment, SocketBufferLayout? layout)
     {
         using var store = session.Begin();
         if (FindOwn(store, attachment) is not { State: AttachmentState.Creating })
         {
             throw new InvalidOperationException("the record was removed before ADD had ended");
+        }
+
+        if (layout is not null && store.Host is { } host && host.PacketLayout != layout)
+        {
+            store.WriteHost(host with { PacketLayout = layout });
         }
 
         var ready = attachment with { State = AttachmentState.Ready };

@@ -43,6 +43,13 @@ internal static class KernelDiagnosis
                 "lacks bpf filters (CONFIG_NET_CLS_BPF, kernel 4.1): the host's stack drops what a container must not send, and does not count it apart",
                 "modprobe cls_bpf");
         }
+        else if (FeatureProbe.NeedsFinishedChecksums())
+        {
+            findings.Warn(
+                "kernel",
+                "does not tell where a packet's checksum is filled in: containers compute the checksums of what they send themselves, which takes processor time",
+                "boot a kernel from 5.5 on that was built with CONFIG_DEBUG_INFO_BTF, without lockdown=confidentiality");
+        }
     }
 
     private static string? ModuleOf(string feature) => feature.Split(' ')[0] switch

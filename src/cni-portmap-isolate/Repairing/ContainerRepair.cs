@@ -69,6 +69,11 @@ internal static class ContainerRepair
             HostRepair.Set(name, value);
         }
 
+        if (target.FinishesChecksums && LinkSettings.LeavesChecksums(link.Name))
+        {
+            LinkSettings.SwitchOffTransmitChecksums(link.Name);
+        }
+
         return LimitRepair.Mend(connection, link.Index, link.Name, target.Egress, interrupted, target);
     }
 

@@ -95,7 +95,7 @@ internal static class HostRepair
             return;
         }
 
-        using var programs = new HostEndPrograms();
+        using var programs = HostEndPrograms.Load();
         var batch = new NetlinkBatch(512);
         if (lacksGuard && programs.Guard is { } guard)
         {

@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
@@ -23,6 +24,11 @@ internal static class ContainerCheck
             LinkCheck.Compare(differences, link, attachment, path.ContainerEnd);
             CompareAddress(differences, connection, attachment, link);
             CompareRoute(differences, connection, attachment, link);
+            if (attachment.FinishesChecksums && LinkSettings.LeavesChecksums(link.Name))
+            {
+                differences.Add($"transmit checksums of {link.Name} in the container", "computed by the container (ethtool -K tx off)", "left to others");
+            }
+
             if (attachment.Egress is { } limit)
             {
                 ShaperCheck.Compare(

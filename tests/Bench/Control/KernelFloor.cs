@@ -51,7 +51,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
         AttachmentPath path = AttachmentPath.Of(attachment);
         long started = Stopwatch.GetTimestamp();
         inside.Run(() => ContainerSide.Build(attachment, path, _namespace.Descriptor, null));
-        using HostEndPrograms programs = new();
+        using HostEndPrograms programs = HostEndPrograms.Load();
         IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, programs).Failures;
         double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
         if (failures.Count > 0)
