@@ -28,7 +28,7 @@ RUNTIMES := containerd@usr/bin/containerd,usr/bin/ctr,usr/bin/containerd-shim-ru
 
 # Not all of Debian's prometheus, which starts a server where systemd runs.
 deps-test:
-	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time python3-yaml:/usr/lib/python3/dist-packages/yaml $(RUNTIMES)
+	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time nftables:nft ethtool:ethtool python3-yaml:/usr/lib/python3/dist-packages/yaml $(RUNTIMES)
 
 # To make Debian packages, and to judge them and their man pages.
 deps-deb:

@@ -17,17 +17,24 @@ public static partial class DeviceFeatures
         ArgumentNullException.ThrowIfNull(place);
         place.Run(() =>
         {
-            Set(device, SetSegmentation);
-            Set(device, SetGenericSegmentation);
-            Set(device, SetTransmitChecksum);
+            Set(device, SetSegmentation, 0);
+            Set(device, SetGenericSegmentation, 0);
+            Set(device, SetTransmitChecksum, 0);
         });
     }
 
-    private static unsafe void Set(string device, uint command)
+    /// <summary>Leaves all checksums of what leaves by this device to whoever sends it on.</summary>
+    public static void LeaveChecksums(Namespace place, string device)
+    {
+        ArgumentNullException.ThrowIfNull(place);
+        place.Run(() => Set(device, SetTransmitChecksum, 1));
+    }
+
+    private static unsafe void Set(string device, uint command, uint wanted)
     {
         const int Internet = 2;
         const int Datagram = 2;
-        uint* value = stackalloc uint[2] { command, 0 };
+        uint* value = stackalloc uint[2] { command, wanted };
         byte* request = stackalloc byte[40];
         new Span<byte>(request, 40).Clear();
         Encoding.ASCII.GetBytes(device, new Span<byte>(request, 15));

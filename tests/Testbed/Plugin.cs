@@ -66,6 +66,9 @@ public sealed class Plugin
     /// <summary>The same plugin, started by another program such as a tracer, whose words stand before the binary's path.</summary>
     public Plugin Through(params string[] wrapper) => new(this, wrapper);
 
+    /// <summary>The same plugin on a kernel that does not tell its types: their description is hidden from it.</summary>
+    public Plugin WithoutKernelTypes() => Through("unshare", "--mount", "sh", "-c", "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"", "sh");
+
     /// <summary>ADD. The result is kept and handed to CHECK and DEL as prevResult, as libcni does.</summary>
     public PluginResult Add(Namespace container, string id, string interfaceName = "eth0", string? arguments = null, NetworkConfig? config = null)
     {

@@ -26,14 +26,15 @@ public sealed class Site : IDisposable
 
     private readonly List<Container> _containers = [];
 
-    /// <summary>Containers own tcp and udp 31000, 31001, and so on.</summary>
-    public Site(int containers = 2, TopologyOptions? options = null, Func<NetworkConfig, NetworkConfig>? vary = null)
+    /// <summary>Containers own tcp and udp 31000, 31001, and so on. Without the kernel's types their checksums are guarded in another way.</summary>
+    public Site(int containers = 2, TopologyOptions? options = null, Func<NetworkConfig, NetworkConfig>? vary = null, bool kernelTypes = true)
     {
         Topology = new Topology(options);
         try
         {
             NetworkConfig config = new(Topology);
             Plugin = new Plugin(Topology, vary is null ? config : vary(config));
+            Plugin = kernelTypes ? Plugin : Plugin.WithoutKernelTypes();
             for (int number = 0; number < containers; number++)
             {
                 Add(31000 + number);
