@@ -41,6 +41,9 @@ internal static class BpfInstruction
     /// <summary>Passes over the next instructions if two registers are equal.</summary>
     public static ulong SkipIfEqual(int register, int other, int instructions) => Encode(0x1d, register, other, instructions);
 
+    /// <summary>Passes over the next instructions if a register, taken as signed, is at least a value.</summary>
+    public static ulong SkipIfAtLeast(int register, int value, int instructions) => Encode(0x75, register, 0, instructions, value);
+
     private static ulong Encode(byte operation, int destination = 0, int source = 0, int offset = 0, int immediate = 0) =>
         operation | (ulong)destination << 8 | (ulong)source << 12 | (ulong)(ushort)offset << 16 | (ulong)(uint)immediate << 32;
 }

@@ -27,6 +27,7 @@ internal static class ChecksumGuard
     private const int InternetProtocol = 0x0008; // ETH_P_IP, as it stands in the packet
     private const int EthernetHeader = 14; // ETH_HLEN
     private const int FragmentOffset = 0xff1f; // the bits of it, as they stand in the packet
+    private const int UdpHeader = 8;
     private const int HeaderBytes = 16;
 
     // The kernel gives a program 512 bytes of stack.
@@ -34,7 +35,7 @@ internal static class ChecksumGuard
 
     /// <summary>
     /// Looks at the place itself. What is still to be filled in has to start exactly behind the IPv4 header, where the policing filters look for ports,
-    /// and to go where TCP, UDP and SCTP have their checksums. Null where the layout is none that a program can be made of.
+    /// and to go where TCP, UDP and SCTP have their checksums; or to be of a packet in a tunnel by UDP, behind UDP's header. Null where the layout is none that a program can be made of.
     /// </summary>
     public static ulong[]? LookingAtThePlace(SocketBufferLayout layout)
     {
@@ -44,7 +45,7 @@ internal static class ChecksumGuard
         }
 
         // All fields by one read, of whole words as the verifier wants them on the stack.
-        int[] begins = [layout.State, layout.Start, layout.Place, layout.Head, layout.Data];
+        int[] begins = [layout.State, layout.Start, layout.Place, layout.Head, layout.Data, layout.Tunnel];
         var first = begins.Min() / 8 * 8;
         var span = (begins.Max() / 8 * 8) + 8 - first;
         if (span > LongestSpan)
@@ -54,6 +55,20 @@ internal static class ChecksumGuard
 
         int At(int field) => field - first - span;
         var header = -span - HeaderBytes;
+
+        // A tunnel's driver alone sets the flag. In UDP's payload nothing stands that the filters have looked at.
+        ulong[] tunnelled =
+        [
+            Load8(1, Stack, header + 9),
+            .. DropUnless(1, 17), // IPPROTO_UDP
+            Load8(1, Stack, At(layout.Tunnel)),
+            ShiftRight(1, layout.TunnelShift),
+            And(1, 1),
+            .. DropUnless(1, 1),
+            SkipIfAtLeast(7, UdpHeader, 2),
+            .. Return(Drop),
+            .. Return(Pass),
+        ];
         return
         [
             Copy(6, 1), // r6 = packet
@@ -95,8 +110,9 @@ internal static class ChecksumGuard
             And(2, 15),
             ShiftLeft(2, 2),
             Add(2, EthernetHeader),
-            SkipIfEqual(7, 2, 2),
-            .. Return(Drop),
+            Subtract(7, 2),
+            SkipIf(7, 0, tunnelled.Length),
+            .. tunnelled,
 
             // And its place there is the protocol's.
             Load16(8, Stack, At(layout.Place)),

@@ -1,4 +1,5 @@
 using System.Text;
+using CniIsolator.Linux;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -64,7 +65,11 @@ public class RecordFormatTests
     {
         Assert.Equal(Golden("host.json"), Encoding.UTF8.GetString(StoreFormat.Write(Samples.Host())));
         Assert.Equal(Samples.Host(), StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host.json"))));
-        var flows = Samples.Host() with { FlowParent = "1:10" };
+        var flows = Samples.Host() with
+        {
+            FlowParent = "1:10",
+            PacketLayout = new SocketBufferLayout("7f3b0c4e-1111-4222-8333-944445555666", 128, 5, 136, 138, 200, 208, 129, 3),
+        };
         Assert.Equal(Golden("host-flows.json"), Encoding.UTF8.GetString(StoreFormat.Write(flows)));
         Assert.Equal(flows, StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host-flows.json"))));
     }

@@ -76,10 +76,11 @@ public sealed class KernelTypesTests
     [Fact]
     public void Of_a_layout_that_cannot_be_no_program_is_made()
     {
-        var layout = new SocketBufferLayout("boot", 128, 5, 136, 138, 192, 200);
+        var layout = new SocketBufferLayout("boot", 128, 5, 136, 138, 192, 200, 129, 3);
         Assert.NotNull(ChecksumGuard.LookingAtThePlace(layout));
         Assert.Null(ChecksumGuard.LookingAtThePlace(layout with { State = -1 }));
         Assert.Null(ChecksumGuard.LookingAtThePlace(layout with { StateShift = 7 }));
+        Assert.Null(ChecksumGuard.LookingAtThePlace(layout with { TunnelShift = 8 }));
         Assert.Null(ChecksumGuard.LookingAtThePlace(layout with { Head = 5000 }));
         Assert.Null(ChecksumGuard.LookingAtThePlace(layout with { Head = 0, Data = 600 }));
     }
