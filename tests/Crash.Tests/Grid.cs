@@ -14,7 +14,7 @@ namespace CniIsolator.Crash.Tests;
 public sealed class Grid(string name, Func<Scene> makeScene, Func<Scene, Step, string, string> cell)
 {
     // More than processors: most of the time the kernel waits for a grace period of its own.
-    private const int Workers = 6;
+    private const int Workers = 16;
 
     // Each costs a new host; by then there is enough to look at.
     private const int MostFaults = 60;
