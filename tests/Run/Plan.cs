@@ -50,8 +50,8 @@ public static class Plan
     {
         ArgumentNullException.ThrowIfNull(one);
         ArgumentNullException.ThrowIfNull(other);
-        return one.Name == other.Name ? "one writes what the other reads"
-            : one.Processors + other.Processors > MostProcessors ? "each would take the processors from the other, and waits for it would grow beyond what tests allow for"
+        return one.Processors + other.Processors > MostProcessors
+            ? "each would take the processors from the other, and waits for it would grow beyond what tests allow for"
             : null;
     }
 }
