@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using CniIsolator.Run;
 using CniIsolator.Testbed;
@@ -10,38 +9,46 @@ var only = new Option<string[]>("--only") { Description = "A project whose name 
 var filter = new Option<string?>("--filter") { Description = "Only tests that this expression of vstest selects, such as FullyQualifiedName~KillTests" };
 var slots = new Option<int>("--slots") { Description = "How many projects at a time", DefaultValueFactory = _ => Plan.Slots };
 var silence = new Option<double>("--silence") { Description = "Minutes without any progress after which a project is ended", DefaultValueFactory = _ => 8 };
+var minutes = new Option<double>("--minutes") { Description = "How long", DefaultValueFactory = _ => 60 };
 var command = new RootCommand("Runs the tests, and ends with one line that sums them up.") { only, filter, slots, silence };
 command.SetAction(result =>
 {
-    string root = Repository.Root;
-    string results = Path.Combine(root, "artifacts", "test-results");
-    if (Directory.Exists(results))
-    {
-        Directory.Delete(results, recursive: true);
-    }
-
-    Directory.CreateDirectory(results);
     string[] names = result.GetValue(only) ?? [];
-    List<TestProject> projects = [.. TestProject.Find(root).Where(one => names.Length == 0 || names.Any(name => one.Name.Contains(name, StringComparison.OrdinalIgnoreCase)))];
+    List<TestProject> projects = [.. TestProject.Find(Repository.Root).Where(one => names.Length == 0 || names.Any(name => one.Name.Contains(name, StringComparison.OrdinalIgnoreCase)))];
     if (projects.Count == 0)
     {
         Console.Error.WriteLine("no such test project");
         return 2;
     }
 
-    using CancellationTokenSource cancel = new();
-    using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
-    using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
-    Stopwatch watch = Stopwatch.StartNew();
-    Campaign campaign = new(root, results, new Durations(Path.Combine(root, "artifacts", "test-durations.json")), line => Console.WriteLine($"{Clock(watch)} {line}"))
+    return Run((results, tell, cancelled) => new Campaign(Repository.Root, results, new Durations(Path.Combine(Repository.Root, "artifacts", "test-durations.json")), tell)
     {
         Slots = result.GetValue(slots),
         MostSilence = TimeSpan.FromMinutes(result.GetValue(silence)),
         Filter = result.GetValue(filter),
-    };
+    }.Run(projects, cancelled));
+});
+var soak = new Command("soak", "Every cell of the crash grids, stress, races and fuzzing, again and again for a time") { minutes };
+soak.SetAction(result => Run((results, tell, cancelled) => new Soak(Repository.Root, results, tell).Run(TimeSpan.FromMinutes(result.GetValue(minutes)), cancelled)));
+command.Add(soak);
+return command.Parse(args).Invoke();
+
+static int Run(Func<string, Action<string>, CancellationToken, List<ProjectOutcome>> run)
+{
+    string results = Path.Combine(Repository.Root, "artifacts", "test-results");
+    if (Directory.Exists(results))
+    {
+        Directory.Delete(results, recursive: true);
+    }
+
+    Directory.CreateDirectory(results);
+    using CancellationTokenSource cancel = new();
+    using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
+    using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
+    Stopwatch watch = Stopwatch.StartNew();
     try
     {
-        List<ProjectOutcome> outcomes = campaign.Run(projects, cancel.Token);
+        List<ProjectOutcome> outcomes = run(results, line => Console.WriteLine($"{Clock(watch)} {line}"), cancel.Token);
         foreach (string line in Summary.Lines(outcomes))
         {
             Console.WriteLine(line);
@@ -60,7 +67,6 @@ command.SetAction(result =>
         context.Cancel = true;
         cancel.Cancel();
     }
-});
-return command.Parse(args).Invoke();
+}
 
-static string Clock(Stopwatch watch) => watch.Elapsed.ToString(@"mm\:ss", CultureInfo.InvariantCulture);
+static string Clock(Stopwatch watch) => $"{(int)watch.Elapsed.TotalMinutes:00}:{watch.Elapsed.Seconds:00}";

@@ -29,8 +29,11 @@ public static class ResultFile
         }
 
         List<TestOutcome> tests = [.. document.Root.Elements(Trx + "Results").Elements(Trx + "UnitTestResult").Select(Outcome)];
+
+        // Where a test fails xunit leaves such a note as well; what stands in vstest's own name is of the run itself.
         string? aborted = document.Root.Elements(Trx + "ResultSummary").Elements(Trx + "RunInfos").Elements(Trx + "RunInfo")
-            .Select(info => info.Element(Trx + "Text")?.Value ?? "").FirstOrDefault(text => text.Contains("test run was aborted", StringComparison.Ordinal));
+            .Where(info => (string?)info.Attribute("outcome") == "Error").Select(info => info.Element(Trx + "Text")?.Value.Trim() ?? "")
+            .FirstOrDefault(text => !text.StartsWith("[xUnit.net", StringComparison.Ordinal));
         return (tests, aborted);
     }
 
