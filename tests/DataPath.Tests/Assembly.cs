@@ -3,5 +3,5 @@ global using CniIsolator.Testbed;
 
 [assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
 
-// Each test has a network of its own, and looks at the packets and counters of that alone.
-[assembly: CollectionBehavior(MaxParallelThreads = 3)]
+// Real packets and counters: one test at a time keeps the others' traffic out of a result.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]

@@ -11,7 +11,6 @@ namespace CniIsolator.Lifecycle.Tests;
 /// Two hundred processes at once do at random whatever there is to do with forty containers. The seed is printed; PORTMAP_STRESS_SEED sets it, for
 /// the same choices again, and PORTMAP_STRESS_MINUTES how long it goes on.
 /// </summary>
-[Collection("alone")]
 public sealed partial class StressTests(ITestOutputHelper output)
 {
     private const int Containers = 40;

@@ -7,7 +7,7 @@ public sealed class ScheduleTests
     private static readonly ProjectPlan Two = new("Two.Tests", 1, 1) { Processors = 2 };
 
     private static Expected For(ProjectPlan plan, double seconds, string name = "") =>
-        new(name.Length > 0 ? plan with { Name = name } : plan, TimeSpan.FromSeconds(seconds));
+        new(name.Length > 0 ? plan with { Project = name } : plan, TimeSpan.FromSeconds(seconds));
 
     [Fact]
     public void Longest_first_and_by_name_among_equals() =>
@@ -44,14 +44,29 @@ public sealed class ScheduleTests
         Assert.Equal(0, Schedule.Left([], [], 3).TotalSeconds);
     }
 
-    /// <summary>Else nothing would ever be started.</summary>
     [Fact]
-    public void Every_project_of_the_plan_may_run_by_itself_and_is_named_once()
+    public void Every_part_may_run_by_itself_and_has_a_name_of_its_own()
     {
-        string[] projects = [.. TestProject.Find(Testbed.Repository.Root).Select(one => one.Name)];
+        List<TestProject> projects = TestProject.Find(Testbed.Repository.Root);
         Assert.NotEmpty(projects);
-        Assert.Equal(projects.Distinct(), projects);
-        Assert.All(projects, name => Assert.NotNull(Schedule.Next([new Expected(Plan.Of(name), TimeSpan.FromSeconds(1))], [], 1)));
-        Assert.Contains(projects, name => Plan.Of(name).Script is not null);
+        Assert.Equal(projects.Select(one => one.Name).Distinct(), projects.Select(one => one.Name));
+        Assert.All(projects, one => Assert.NotNull(Schedule.Next([new Expected(one.Plan, TimeSpan.FromSeconds(1))], [], 1)));
+        Assert.Contains(projects, one => one.Plan.Script is not null);
+    }
+
+    /// <summary>Each class is in one part, those that no part names in the part that names none, and each name is that of a class.</summary>
+    [Fact]
+    public void The_parts_of_a_project_have_each_class_once()
+    {
+        foreach (IGrouping<string, TestProject> project in TestProject.Find(Testbed.Repository.Root).GroupBy(one => one.Plan.Project).Where(parts => parts.Count() > 1))
+        {
+            Assert.Single(project, one => one.Plan.Classes.Count == 0);
+            string[] named = [.. project.SelectMany(one => one.Plan.Classes)];
+            Assert.Equal(named.Distinct(), named);
+            string source = Path.Combine(Testbed.Repository.Root, "tests", project.Key);
+            Assert.All(named, name => Assert.True(File.Exists(Path.Combine(source, $"{name}.cs")), $"{project.Key} has no {name}"));
+            string rest = Plan.Filter(project.Single(one => one.Plan.Classes.Count == 0).Plan)!;
+            Assert.Equal(named.Select(name => $"FullyQualifiedName!~.{name}."), rest.Split('&'));
+        }
     }
 }

@@ -11,7 +11,7 @@ namespace CniIsolator.Run;
 /// <param name="tell">Takes a line for whoever watches.</param>
 public sealed class Soak(string root, string results, Action<string> tell)
 {
-    private const string Races = "FullyQualifiedName~StressTests|FullyQualifiedName~ReapRaceTests|FullyQualifiedName~ParallelTests";
+    private const string Races = "Lifecycle.Tests-races";
 
     // Of the time, for each of stress and fuzzing in a round; the crash grids take what they take.
     private const double Share = 0.15;
@@ -28,15 +28,15 @@ public sealed class Soak(string root, string results, Action<string> tell)
         for (int round = 1; round == 1 || (watch.Elapsed < time && Summary.Succeeded(outcomes)); round++)
         {
             tell($"round {round}");
-            outcomes.AddRange(Campaign(null).Run(projects.Where(one => one.Name == "Crash.Tests"), cancelled));
-            outcomes.AddRange(Campaign(Races).Run(projects.Where(one => one.Name == "Lifecycle.Tests"), cancelled));
+            outcomes.AddRange(Campaign().Run(projects.Where(one => one.Name == "Crash.Tests"), cancelled));
+            outcomes.AddRange(Campaign().Run(projects.Where(one => one.Name == Races), cancelled));
             outcomes.Add(Fuzz(share, cancelled));
         }
 
         return outcomes;
     }
 
-    private Campaign Campaign(string? filter) => new(root, results, new Durations(Path.Combine(results, "durations.json")), tell) { Filter = filter };
+    private Campaign Campaign() => new(root, results, new Durations(Path.Combine(results, "durations.json")), tell);
 
     /// <summary>The fuzzer is a program, not a test project; it tells its seed, and what it found.</summary>
     private ProjectOutcome Fuzz(string minutes, CancellationToken cancelled)

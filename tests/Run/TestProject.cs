@@ -10,34 +10,43 @@ public sealed record TestProject(ProjectPlan Plan, string Assembly)
 {
     public string Name => Plan.Name;
 
-    /// <summary>All *.Tests.csproj below tests/.</summary>
+    /// <summary>All *.Tests.csproj below tests/, in their parts.</summary>
     public static List<TestProject> Find(string root) =>
-        [.. Directory.EnumerateFiles(Path.Combine(root, "tests"), "*.Tests.csproj", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(path => Of(root, path))];
+        [.. Directory.EnumerateFiles(Path.Combine(root, "tests"), "*.Tests.csproj", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(path => Of(root, path))];
 
     /// <summary>How it is started, from the repository's root. It makes a result file NAME.trx in the directory, and prints each test as it ends.</summary>
     public ProcessStartInfo Command(string results, string? filter)
     {
+        string[] filters = [.. new[] { Run.Plan.Filter(Plan), filter }.OfType<string>()];
         string[] options =
         [
             $"--ResultsDirectory:{results}",
             $"--logger:trx;LogFileName={Name}.trx",
             "--logger:console;verbosity=normal",
-            .. filter is null ? [] : new[] { $"--TestCaseFilter:{filter}" },
+            .. filters.Length == 0 ? [] : new[] { $"--TestCaseFilter:{string.Join('&', filters.Select(one => $"({one})"))}" },
             "--", "xUnit.DiagnosticMessages=true", "xUnit.LongRunningTestSeconds=60",
         ];
-        string[] words = Plan.Script is { } script ? [script, .. options] : ["dotnet", "vstest", Assembly, .. options];
+        string[] words =
+        [
+            .. Plan.Yields ? new[] { "nice", "-n", "10" } : [],
+            .. Plan.Script is { } script ? [script] : new[] { "dotnet", "vstest", Assembly },
+            .. options,
+        ];
         ProcessStartInfo start = new(words[0], words[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+
+        // Tests run too short for it to pay that the compiler measures what it compiles.
+        start.Environment["DOTNET_TieredPGO"] = "0";
 
         // The runner ends what makes no progress; a guest's own clock must not come first.
         start.Environment["FULL_KERNEL_MINUTES"] = "600";
         return start;
     }
 
-    private static TestProject Of(string root, string path)
+    private static IEnumerable<TestProject> Of(string root, string path)
     {
         string name = Path.GetFileNameWithoutExtension(path);
         string assembly = XDocument.Load(path).Descendants("AssemblyName").FirstOrDefault()?.Value ?? name;
         string directory = Path.GetRelativePath(root, Path.GetDirectoryName(path)!);
-        return new TestProject(Run.Plan.Of(name), Path.Combine(directory, "bin", "Debug", "net10.0", assembly + ".dll"));
+        return Run.Plan.Of(name).Select(plan => new TestProject(plan, Path.Combine(directory, "bin", "Debug", "net10.0", assembly + ".dll")));
     }
 }
