@@ -1,14 +1,14 @@
 namespace CniIsolator.Crash.Tests;
 
 /// <summary>
-/// Which steps are alike, so that not each needs all that may come after it. Two thirds of the steps of an ADD put one filter after another into the same
-/// hook. Whoever comes next finds the same store behind all of them, asks the kernel for all filters of the hook, and makes what is missing, or removes what
-/// leads to the container. So of such a stretch the first and the last step are played with everything, and each one between with one thing, in turn: every
-/// step is played, and every follower comes behind filters of every sort. All other steps are played with everything: files, locks, sysctls, links, addresses,
-/// routes, qdiscs and classes.
+/// Which steps are alike, so that not each needs all that may come after it. Two thirds of the steps of an ADD put one filter after another into the
+/// same hook. Whoever comes next finds the same store behind all of them, asks the kernel for all filters of the hook, and makes what is missing, or
+/// removes what leads to the container. So of such a stretch the first and the last step are played with everything, and each one between with one
+/// thing, in turn: every step is played, and every follower comes behind filters of every sort. All other steps are played with everything: files,
+/// locks, sysctls, links, addresses, routes, qdiscs and classes.
 ///
-/// Alike are two messages that make (or both remove) a table, or an entry of any table, with the same flags, on the same interface, hook and priority, if no
-/// step of any other sort lies between them. CRASH_CELLS=all plays every cell; `make soak` does.
+/// Alike are two messages that make (or both remove) a table, or an entry of any table, with the same flags, on the same interface, hook and
+/// priority, if no step of any other sort lies between them. CRASH_CELLS=all plays every cell; `make soak` does.
 /// </summary>
 public sealed class Likeness
 {
@@ -66,7 +66,8 @@ public sealed class Likeness
             return null;
         }
 
-        // RTM_NEWTFILTER CREATE EXCL dev 2 parent fffffff2 handle 61040801 info 706e0008 u32: table, bucket and node are 3, 2 and 3 digits of the handle.
+        // RTM_NEWTFILTER CREATE EXCL dev 2 parent fffffff2 handle 61040801 info 706e0008 u32: table, bucket and node are 3, 2 and 3 digits of the
+        // handle.
         string[] words = step.What.Split(' ');
         int handle = Array.IndexOf(words, "handle") + 1;
         words[handle] = words[handle].EndsWith("00000", StringComparison.Ordinal) ? "of a table" : "of an entry";

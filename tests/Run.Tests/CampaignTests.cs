@@ -25,9 +25,10 @@ public sealed class CampaignTests : IDisposable
 
         // A project that did not come to its end says nothing of how long it takes.
         Durations durations = Remembered();
-        Assert.Equal((6, 6, 1), (durations.Of(Plan("Good.Tests")).Tests, durations.Of(Plan("Bad.Tests")).Tests, durations.Of(Plan("Gone.Tests")).Tests));
+        Assert.Equal([6, 6, 1], ((string[])["Good.Tests", "Bad.Tests", "Gone.Tests"]).Select(name => durations.Of(Plan(name)).Tests));
 
-        (int, int, int) Counts(string name) => outcomes.Where(one => one.Project == name).Select(one => (one.Passed, one.Failed, one.Skipped)).Single();
+        (int, int, int) Counts(string name) =>
+            outcomes.Where(one => one.Project == name).Select(one => (one.Passed, one.Failed, one.Skipped)).Single();
     }
 
     /// <summary>One that prints something goes on, however long it takes; one that does not is ended with all that it has started.</summary>
@@ -35,8 +36,8 @@ public sealed class CampaignTests : IDisposable
     public void What_makes_no_progress_is_ended_and_named()
     {
         string child = Path.Combine(_directory.FullName, "child");
-        ProjectOutcome outcome = Run(
-            Script("Silent.Tests", $"echo \"[xUnit.net 00:01:00] T: [Long Running Test] 'A.B.Hangs', Elapsed: 00:01:00\"; sleep 1000 & echo $! >{child}; wait")).Single();
+        const string Long = "[xUnit.net 00:01:00] T: [Long Running Test] 'A.B.Hangs', Elapsed: 00:01:00";
+        ProjectOutcome outcome = Run(Script("Silent.Tests", $"echo \"{Long}\"; sleep 1000 & echo $! >{child}; wait")).Single();
         Assert.Equal(1, outcome.Failed);
         Assert.Contains("A.B.Hangs, for 00:01:00", outcome.Fault, StringComparison.Ordinal);
         Assert.Contains("sleep 1000", outcome.Fault, StringComparison.Ordinal);

@@ -40,7 +40,8 @@ public sealed class JudgementTests
     [Fact]
     public void An_exit_code_that_no_test_explains_is_a_failure()
     {
-        using TemporaryFile passed = new(File.ReadAllText(Sample.Ordinary).Replace("outcome=\"Failed\"", "outcome=\"Passed\"", StringComparison.Ordinal)
+        using TemporaryFile passed = new(File.ReadAllText(Sample.Ordinary)
+            .Replace("outcome=\"Failed\"", "outcome=\"Passed\"", StringComparison.Ordinal)
             .Replace("outcome=\"Error\"", "outcome=\"Warning\"", StringComparison.Ordinal));
         Assert.Equal(0, Judge(passed.Path, 0).Failed);
         Assert.Equal("ended with exit code 134\nits last words", Judge(passed.Path, 134).Fault);

@@ -7,7 +7,9 @@ public sealed class LiveOutputTests
     [Fact]
     public void Tests_are_counted_as_they_end()
     {
-        foreach (string line in (string[])["  Passed A.B.C(what: \"c<d\") [8 ms]", "  Failed A.B [< 1 ms]", "  Error Message:", "   Passed nothing", "  Skipped A.D [1 ms]", "     Passed: 4"])
+        string[] lines =
+            ["  Passed A.B.C(what: \"c<d\") [8 ms]", "  Failed A.B [< 1 ms]", "  Error Message:", "   Passed nothing", "  Skipped A.D [1 ms]", "     Passed: 4"];
+        foreach (string line in lines)
         {
             Assert.True(_output.Add(line));
         }

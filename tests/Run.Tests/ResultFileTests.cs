@@ -13,7 +13,9 @@ public sealed class ResultFileTests : IDisposable
         Assert.Null(aborted);
         Assert.Equal(
             [
-                ("Sample.Some.Fails_and_looks_like_two", Verdict.Failed), ("Sample.Some.Is_skipped", Verdict.Skipped), ("Sample.Some.Passes", Verdict.Passed),
+                ("Sample.Some.Fails_and_looks_like_two", Verdict.Failed),
+                ("Sample.Some.Is_skipped", Verdict.Skipped),
+                ("Sample.Some.Passes", Verdict.Passed),
                 ("Sample.Some.Passes_with(what: \"a\\\"b\")", Verdict.Passed), ("Sample.Some.Passes_with(what: \"c<d\")", Verdict.Passed),
                 ("Sample.Some.Takes_a_while", Verdict.Passed),
             ],

@@ -44,6 +44,14 @@ public sealed class ScheduleTests
         Assert.Equal(0, Schedule.Left([], [], 3).TotalSeconds);
     }
 
+    [Theory]
+    [InlineData(100, 200, 2)]
+    [InlineData(100, 50, 0.5)]
+    [InlineData(100, 100_000, 10)]
+    [InlineData(5, 50, 1)]
+    public void Slowness_is_told_by_what_took_long_enough_to_tell(double expected, double took, double slowness) =>
+        Assert.Equal(slowness, Schedule.Slowness([(TimeSpan.FromSeconds(expected), TimeSpan.FromSeconds(took))]));
+
     [Fact]
     public void Every_part_may_run_by_itself_and_has_a_name_of_its_own()
     {
@@ -58,7 +66,8 @@ public sealed class ScheduleTests
     [Fact]
     public void The_parts_of_a_project_have_each_class_once()
     {
-        foreach (IGrouping<string, TestProject> project in TestProject.Find(Testbed.Repository.Root).GroupBy(one => one.Plan.Project).Where(parts => parts.Count() > 1))
+        IEnumerable<IGrouping<string, TestProject>> projects = TestProject.Find(Testbed.Repository.Root).GroupBy(one => one.Plan.Project);
+        foreach (IGrouping<string, TestProject> project in projects.Where(parts => parts.Count() > 1))
         {
             Assert.Single(project, one => one.Plan.Classes.Count == 0);
             string[] named = [.. project.SelectMany(one => one.Plan.Classes)];

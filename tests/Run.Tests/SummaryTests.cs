@@ -4,7 +4,8 @@ public sealed class SummaryTests
 {
     private static ProjectOutcome Project(string name, params TestOutcome[] tests) => new(name, tests, null, TimeSpan.FromSeconds(1));
 
-    private static TestOutcome Test(string name, Verdict verdict, double seconds = 0, string message = "") => new(name, verdict, TimeSpan.FromSeconds(seconds), message);
+    private static TestOutcome Test(string name, Verdict verdict, double seconds = 0, string message = "") =>
+        new(name, verdict, TimeSpan.FromSeconds(seconds), message);
 
     [Fact]
     public void The_last_line_sums_up_and_no_passed_test_is_named_as_failed()
@@ -12,7 +13,8 @@ public sealed class SummaryTests
         string[] lines = [.. Summary.Lines([new ProjectOutcome("Sample.Tests", ResultFile.Read(Sample.Ordinary).Tests, null, TimeSpan.Zero)])];
         Assert.Equal("4 passed, 1 failed, 1 skipped", lines[^1]);
         string failure = Assert.Single(lines, line => line.StartsWith("failed:", StringComparison.Ordinal));
-        Assert.StartsWith("failed: Sample.Tests: Sample.Some.Fails_and_looks_like_two: first line\n    </Message>", failure, StringComparison.Ordinal);
+        const string Name = "Sample.Tests: Sample.Some.Fails_and_looks_like_two";
+        Assert.StartsWith($"failed: {Name}: first line\n    </Message>", failure, StringComparison.Ordinal);
         Assert.DoesNotContain(lines[..^1].SelectMany(line => line.Split('\n')), line => line.StartsWith("1 passed", StringComparison.Ordinal));
         Assert.Contains("skipped: Sample.Tests: Sample.Some.Is_skipped: no such device here, <none>", lines);
     }
@@ -21,7 +23,8 @@ public sealed class SummaryTests
     public void The_ten_slowest_come_slowest_first()
     {
         string[] lines = [.. Summary.Lines([
-            Project("A", [.. Enumerable.Range(0, 8).Select(n => Test($"a{n}", Verdict.Passed, n))]), Project("B", [.. Enumerable.Range(0, 8).Select(n => Test($"b{n}", Verdict.Passed, n + 0.5))])])];
+            Project("A", [.. Enumerable.Range(0, 8).Select(n => Test($"a{n}", Verdict.Passed, n))]),
+            Project("B", [.. Enumerable.Range(0, 8).Select(n => Test($"b{n}", Verdict.Passed, n + 0.5))])])];
         Assert.Equal("the 10 slowest tests:", lines[0]);
         Assert.Equal(["B: b7", "A: a7", "B: b6"], lines[1..4].Select(line => line[(line.IndexOf(" s ", StringComparison.Ordinal) + 3)..]));
         Assert.Equal("16 passed, 0 failed, 0 skipped", lines[11]);
@@ -31,7 +34,8 @@ public sealed class SummaryTests
     [Fact]
     public void Long_messages_and_long_lists_are_cut()
     {
-        string[] lines = [.. Summary.Lines([Project("A", [.. Enumerable.Range(0, 70).Select(n => Test($"t{n}", Verdict.Failed, message: new string('x', 10_000)))])])];
+        TestOutcome[] tests = [.. Enumerable.Range(0, 70).Select(n => Test($"t{n}", Verdict.Failed, message: new string('x', 10_000)))];
+        string[] lines = [.. Summary.Lines([Project("A", tests)])];
         Assert.Equal(50, lines.Count(line => line.StartsWith("failed:", StringComparison.Ordinal)));
         Assert.Contains("... and 20 more that failed", lines);
         Assert.All(lines, line => Assert.InRange(line.Length, 1, 1600));

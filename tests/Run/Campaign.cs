@@ -17,6 +17,7 @@ public sealed class Campaign(string root, string results, Durations durations, A
 
     private readonly List<RunningProject> _running = [];
     private readonly List<TestProject> _waiting = [];
+    private readonly List<(TimeSpan Expected, TimeSpan Took)> _ended = [];
 
     public int Slots { get; init; } = Plan.Slots;
 
@@ -30,7 +31,7 @@ public sealed class Campaign(string root, string results, Durations durations, A
         _waiting.AddRange(projects);
         List<ProjectOutcome> outcomes = [];
         Stopwatch beat = Stopwatch.StartNew();
-        tell($"{_waiting.Count} projects, {Slots} at a time; {Left()}");
+        tell($"{_waiting.Count} projects and parts of projects, {Slots} at a time; {Left()}");
         try
         {
             while (_waiting.Count + _running.Count > 0)
@@ -84,13 +85,15 @@ public sealed class Campaign(string root, string results, Durations durations, A
         using (ended)
         {
             ProjectOutcome outcome = ended.Outcome();
+            _ended.Add((Whole(ended.Project).Left, outcome.Time));
             if (outcome.Fault is null && Filter is null)
             {
                 durations.Set(outcome.Project, outcome.Time, outcome.Tests.Count);
             }
 
             string left = _running.Count + _waiting.Count > 0 ? "; " + Left() : "";
-            tell($"{(outcome.Failed > 0 ? "FAILED  " : "passed  ")} {outcome.Project}: {Summary.Counts([outcome])}, {Summary.Seconds(outcome.Time)}{left}");
+            string verdict = outcome.Failed > 0 ? "FAILED  " : "passed  ";
+            tell($"{verdict} {outcome.Project}: {Summary.Counts([outcome])}, {Summary.Seconds(outcome.Time)}{left}");
             return outcome;
         }
     }
@@ -106,12 +109,14 @@ public sealed class Campaign(string root, string results, Durations durations, A
 
     private string Left()
     {
+        double slowness = Schedule.Slowness(
+            [.. _ended, .. _running.Select(one => (Expected: Whole(one.Project).Left, Took: one.Time)).Where(one => one.Took > one.Expected)]);
         IEnumerable<Expected> running = _running.Select(one =>
         {
-            TimeSpan left = Whole(one.Project).Left - one.Time;
+            TimeSpan left = (slowness * Whole(one.Project).Left) - one.Time;
             return new Expected(one.Project.Plan, left > Overdue ? left : Overdue);
         });
-        TimeSpan total = Schedule.Left(running, _waiting.Select(Whole), Slots);
+        TimeSpan total = Schedule.Left(running, _waiting.Select(one => new Expected(one.Plan, slowness * Whole(one).Left)), Slots);
         return total < TimeSpan.FromMinutes(1) ? "less than a minute left" : $"about {Math.Round(total.TotalMinutes)} min left";
     }
 }

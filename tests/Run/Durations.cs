@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace CniIsolator.Run;
 
-/// <summary>How long each project took in the last run, and how many tests it had, kept beside the results; the plan's figures where nothing is known.</summary>
+/// <summary>
+/// How long each project took in the last run, and how many tests it had, kept beside the results; the plan's figures where nothing is known.
+/// </summary>
 public sealed class Durations
 {
     private readonly string _path;

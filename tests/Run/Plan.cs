@@ -1,6 +1,8 @@
 namespace CniIsolator.Run;
 
-/// <summary>What the runner must know of a project, or of a part of one, beyond its name. What is not listed takes a few seconds and is in nobody's way.</summary>
+/// <summary>
+/// What the runner must know of a project, or of a part of one, beyond its name. What is not listed takes a few seconds and is in nobody's way.
+/// </summary>
 /// <param name="Project">The project's file name without its ending.</param>
 /// <param name="Seconds">About how long it takes; what the last run took counts more.</param>
 /// <param name="Tests">About how many tests it has; the same.</param>
@@ -32,15 +34,17 @@ public sealed record ProjectPlan(string Project, int Seconds, int Tests)
 public static class Plan
 {
     /// <summary>
-    /// How many at a time. More than two processors: most of the time a test waits for the kernel's grace periods, which pass for all of them at once.
+    /// How many at a time. More than two processors: most of the time a test waits for the kernel's grace periods, which pass for all of them at
+    /// once.
     /// </summary>
     public const int Slots = 5;
 
     /// <summary>What two projects together may keep busy: no more than half as much again as there is.</summary>
     private const int MostProcessors = 3;
 
-    // Long projects that mostly wait are run in parts, each a process of its own. Threads of one process would not do: a child that one test starts has, for the
-    // moment between fork and exec, the descriptors of all others, and much here ends with a descriptor: sockets, BPF programs, namespaces.
+    // Long projects that mostly wait are run in parts, each a process of its own. Threads of one process would not do: a child that one test starts
+    // has, for the moment between fork and exec, the descriptors of all others, and much here ends with a descriptor: sockets, BPF programs,
+    // namespaces.
     private static readonly ProjectPlan[] Known =
     [
         new("Crash.Tests", 240, 19) { Processors = 2, Yields = true },
@@ -65,7 +69,10 @@ public static class Plan
     public static IReadOnlyList<ProjectPlan> Of(string project) =>
         Array.FindAll(Known, one => one.Project == project) is { Length: > 0 } known ? known : [new ProjectPlan(project, 5, 100)];
 
-    /// <summary>The tests of a part as an expression of vstest; null where all are wanted. What no part names is in the part without names, so that none is lost.</summary>
+    /// <summary>
+    /// The tests of a part as an expression of vstest; null where all are wanted. What no part names is in the part without names, so that none is
+    /// lost.
+    /// </summary>
     public static string? Filter(ProjectPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);

@@ -67,7 +67,8 @@ public static class ProcessTree
         if (ids.Count > 0)
         {
             // There may be none left of them.
-            using Process? kill = Process.Start(new ProcessStartInfo("kill", [$"-{signal}", .. ids.Select(id => $"{id}")]) { RedirectStandardError = true });
+            ProcessStartInfo start = new("kill", [$"-{signal}", .. ids.Select(id => $"{id}")]) { RedirectStandardError = true };
+            using Process? kill = Process.Start(start);
             kill?.WaitForExit();
         }
     }
@@ -100,7 +101,8 @@ public static class ProcessTree
 
         return threads.Select(thread => string.Join(" < ", Read(id, $"task/{thread}/stack").Split('\n', StringSplitOptions.RemoveEmptyEntries)
                 .Select(line => line[(line.IndexOf(']', StringComparison.Ordinal) + 1)..].Trim().Split('+')[0]).Take(6)))
-            .Where(place => place.Length > 0).GroupBy(place => place).Select(group => group.Count() > 1 ? $"{group.Key} ({group.Count()} threads)" : group.Key);
+            .Where(place => place.Length > 0).GroupBy(place => place)
+            .Select(group => group.Count() > 1 ? $"{group.Key} ({group.Count()} threads)" : group.Key);
     }
 
     private static string Read(int id, string name)

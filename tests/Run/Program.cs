@@ -5,23 +5,25 @@ using CniIsolator.Run;
 using CniIsolator.Testbed;
 
 // make test: every test project of the solution, side by side.
-var only = new Option<string[]>("--only") { Description = "A project whose name has this in it; may be repeated", AllowMultipleArgumentsPerToken = true };
-var filter = new Option<string?>("--filter") { Description = "Only tests that this expression of vstest selects, such as FullyQualifiedName~KillTests" };
+var only = new Option<string[]>("--only") { Description = "Only projects whose names have this in them; may be repeated" };
+var filter = new Option<string?>("--filter") { Description = "Only tests that an expression of vstest selects: FullyQualifiedName~KillTests" };
 var slots = new Option<int>("--slots") { Description = "How many projects at a time", DefaultValueFactory = _ => Plan.Slots };
-var silence = new Option<double>("--silence") { Description = "Minutes without any progress after which a project is ended", DefaultValueFactory = _ => 8 };
+var silence = new Option<double>("--silence") { Description = "Minutes without progress that end a project", DefaultValueFactory = _ => 8 };
 var minutes = new Option<double>("--minutes") { Description = "How long", DefaultValueFactory = _ => 60 };
 var command = new RootCommand("Runs the tests, and ends with one line that sums them up.") { only, filter, slots, silence };
 command.SetAction(result =>
 {
     string[] names = result.GetValue(only) ?? [];
-    List<TestProject> projects = [.. TestProject.Find(Repository.Root).Where(one => names.Length == 0 || names.Any(name => one.Name.Contains(name, StringComparison.OrdinalIgnoreCase)))];
+    List<TestProject> projects = [.. TestProject.Find(Repository.Root)
+        .Where(one => names.Length == 0 || names.Any(name => one.Name.Contains(name, StringComparison.OrdinalIgnoreCase)))];
     if (projects.Count == 0)
     {
         Console.Error.WriteLine("no such test project");
         return 2;
     }
 
-    return Run((results, tell, cancelled) => new Campaign(Repository.Root, results, new Durations(Path.Combine(Repository.Root, "artifacts", "test-durations.json")), tell)
+    Durations durations = new(Path.Combine(Repository.Root, "artifacts", "test-durations.json"));
+    return Run((results, tell, cancelled) => new Campaign(Repository.Root, results, durations, tell)
     {
         Slots = result.GetValue(slots),
         MostSilence = TimeSpan.FromMinutes(result.GetValue(silence)),
@@ -29,7 +31,8 @@ command.SetAction(result =>
     }.Run(projects, cancelled));
 });
 var soak = new Command("soak", "Every cell of the crash grids, stress, races and fuzzing, again and again for a time") { minutes };
-soak.SetAction(result => Run((results, tell, cancelled) => new Soak(Repository.Root, results, tell).Run(TimeSpan.FromMinutes(result.GetValue(minutes)), cancelled)));
+soak.SetAction(result => Run((results, tell, cancelled) =>
+    new Soak(Repository.Root, results, tell).Run(TimeSpan.FromMinutes(result.GetValue(minutes)), cancelled)));
 command.Add(soak);
 return command.Parse(args).Invoke();
 

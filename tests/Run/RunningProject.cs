@@ -46,7 +46,8 @@ public sealed class RunningProject : IDisposable
         if (why is not null)
         {
             string[] still = [.. Output.StillRunning];
-            _ended = $"{why}; {(still.Length > 0 ? $"running: {string.Join(", ", still)}" : "no test was known to run")}\n{ProcessTree.Describe(_process.Id)}";
+            string tests = still.Length > 0 ? $"running: {string.Join(", ", still)}" : "no test was known to run";
+            _ended = $"{why}; {tests}\n{ProcessTree.Describe(_process.Id)}";
             lock (_log)
             {
                 _log.WriteLine(_ended);

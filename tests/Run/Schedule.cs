@@ -31,6 +31,21 @@ public static class Schedule
         return null;
     }
 
+    /// <summary>By how much this machine, as busy as it is, differs from what was expected: from what has ended, and from what is overdue.</summary>
+    /// <param name="seen">How long each was expected to take, and took so far.</param>
+    public static double Slowness(IEnumerable<(TimeSpan Expected, TimeSpan Took)> seen)
+    {
+        ArgumentNullException.ThrowIfNull(seen);
+        (TimeSpan Expected, TimeSpan Took)[] all = [.. seen];
+        TimeSpan expected = TimeSpan.FromTicks(all.Sum(one => one.Expected.Ticks));
+        return expected > Telling ? Math.Clamp(all.Sum(one => one.Took.Ticks) / (double)expected.Ticks, 1 / MostSlowness, MostSlowness) : 1;
+    }
+
+    // Projects of a few seconds tell little but how long a process takes to start.
+    private static readonly TimeSpan Telling = TimeSpan.FromSeconds(30);
+
+    private const double MostSlowness = 10;
+
     /// <summary>How long all of it will take: the schedule played in thought.</summary>
     public static TimeSpan Left(IEnumerable<Expected> running, IEnumerable<Expected> waiting, int slots)
     {

@@ -4,7 +4,8 @@ using System.Globalization;
 namespace CniIsolator.Run;
 
 /// <summary>
-/// What only repetition finds, for as long as wanted: crash grids with every cell, the stress test for minutes at a time, races, and fuzzing from seeds of their own.
+/// What only repetition finds, for as long as wanted: crash grids with every cell, the stress test for minutes at a time, races, and fuzzing from
+/// seeds of their own.
 /// </summary>
 /// <param name="root">The repository.</param>
 /// <param name="results">Where result files and logs of the last round go.</param>
@@ -43,7 +44,8 @@ public sealed class Soak(string root, string results, Action<string> tell)
     {
         tell($"fuzzing for {minutes} min");
         Stopwatch watch = Stopwatch.StartNew();
-        ProcessStartInfo start = new("dotnet", ["run", "--project", Path.Combine(root, "tests", "Fuzz"), "-c", "Release", "--", "--minutes", minutes]) { WorkingDirectory = root };
+        string[] words = ["run", "--project", Path.Combine(root, "tests", "Fuzz"), "-c", "Release", "--", "--minutes", minutes];
+        ProcessStartInfo start = new("dotnet", words) { WorkingDirectory = root };
         using Process process = Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start");
         while (!process.WaitForExit(TimeSpan.FromMilliseconds(100)))
         {
@@ -55,6 +57,7 @@ public sealed class Soak(string root, string results, Action<string> tell)
         }
 
         string? fault = process.ExitCode == 0 ? null : $"findings, see above and artifacts/fuzz (exit code {process.ExitCode})";
-        return new ProjectOutcome("Fuzz", fault is null ? [new TestOutcome($"{minutes} minutes", Verdict.Passed, watch.Elapsed, "")] : [], fault, watch.Elapsed);
+        TestOutcome[] tests = fault is null ? [new TestOutcome($"{minutes} minutes", Verdict.Passed, watch.Elapsed, "")] : [];
+        return new ProjectOutcome("Fuzz", tests, fault, watch.Elapsed);
     }
 }

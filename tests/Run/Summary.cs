@@ -56,7 +56,8 @@ public static class Summary
     public static string Counts(IReadOnlyList<ProjectOutcome> projects)
     {
         ArgumentNullException.ThrowIfNull(projects);
-        return $"{projects.Sum(project => project.Passed)} passed, {projects.Sum(project => project.Failed)} failed, {projects.Sum(project => project.Skipped)} skipped";
+        (int passed, int failed, int skipped) = (projects.Sum(one => one.Passed), projects.Sum(one => one.Failed), projects.Sum(one => one.Skipped));
+        return $"{passed} passed, {failed} failed, {skipped} skipped";
     }
 
     public static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture) + " s";
@@ -78,8 +79,11 @@ public static class Summary
     }
 
     /// <summary>Further lines of a message stand back, so that none looks like a line of ours.</summary>
-    private static string Indented(string text) =>
-        (text.Length > MostCharacters ? text[..MostCharacters] + " ..." : text).ReplaceLineEndings("\n").Replace("\n", "\n    ", StringComparison.Ordinal);
+    private static string Indented(string text)
+    {
+        string bounded = text.Length > MostCharacters ? text[..MostCharacters] + " ..." : text;
+        return bounded.ReplaceLineEndings("\n").Replace("\n", "\n    ", StringComparison.Ordinal);
+    }
 
     private static string OneLine(string text) => text.ReplaceLineEndings(" ");
 }

@@ -12,9 +12,14 @@ public sealed record TestProject(ProjectPlan Plan, string Assembly)
 
     /// <summary>All *.Tests.csproj below tests/, in their parts.</summary>
     public static List<TestProject> Find(string root) =>
-        [.. Directory.EnumerateFiles(Path.Combine(root, "tests"), "*.Tests.csproj", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(path => Of(root, path))];
+        [
+        .. Directory.EnumerateFiles(Path.Combine(root, "tests"), "*.Tests.csproj", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+            .SelectMany(path => Of(root, path)),
+        ];
 
-    /// <summary>How it is started, from the repository's root. It makes a result file NAME.trx in the directory, and prints each test as it ends.</summary>
+    /// <summary>
+    /// How it is started, from the repository's root. It makes a result file NAME.trx in the directory, and prints each test as it ends.
+    /// </summary>
     public ProcessStartInfo Command(string results, string? filter)
     {
         string[] filters = [.. new[] { Run.Plan.Filter(Plan), filter }.OfType<string>()];
@@ -32,7 +37,12 @@ public sealed record TestProject(ProjectPlan Plan, string Assembly)
             .. Plan.Script is { } script ? [script] : new[] { "dotnet", "vstest", Assembly },
             .. options,
         ];
-        ProcessStartInfo start = new(words[0], words[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo start = new(words[0], words[1..])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
 
         // Tests run too short for it to pay that the compiler measures what it compiles.
         start.Environment["DOTNET_TieredPGO"] = "0";

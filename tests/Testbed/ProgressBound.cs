@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 namespace CniIsolator.Testbed;
 
 /// <summary>
-/// Tells a process that hangs from one that a busy machine keeps waiting: what still gets processor time, or is woken up now and then, goes on, however long
-/// it takes. It and all that it started count together.
+/// Tells a process that hangs from one that a busy machine keeps waiting: what still gets processor time, or is woken up now and then, goes on,
+/// however long it takes. It and all that it started count together.
 /// </summary>
 /// <param name="process">The process's id.</param>
 /// <param name="limit">How long nothing of it may move.</param>
@@ -43,8 +43,8 @@ public sealed partial class ProgressBound(int process, TimeSpan limit)
     }
 
     /// <summary>
-    /// A time during which some process of the machine waited for a processor, as the kernel measures it; zero where it does not. Waiting for something
-    /// in general, that much of the time was not the awaited's fault.
+    /// A time during which some process of the machine waited for a processor, as the kernel measures it; zero where it does not. Waiting for
+    /// something in general, that much of the time was not the awaited's fault.
     /// </summary>
     public static TimeSpan MachineStalled() => HasPressure.Value
         && Stalled().Match(File.ReadAllText("/proc/pressure/cpu")) is { Success: true } found
@@ -74,7 +74,8 @@ public sealed partial class ProgressBound(int process, TimeSpan limit)
     {
         try
         {
-            return Directory.EnumerateDirectories($"/proc/{id}/task").Sum(task => CountOfSwitches().Matches(File.ReadAllText(Path.Combine(task, "status")))
+            return Directory.EnumerateDirectories($"/proc/{id}/task").Select(task => File.ReadAllText(Path.Combine(task, "status")))
+                .Sum(status => CountOfSwitches().Matches(status)
                 .Sum(match => long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)));
         }
         catch (IOException)

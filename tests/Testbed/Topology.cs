@@ -146,7 +146,9 @@ public sealed class Topology : IDisposable
     private static string ChooseStateRoot()
     {
         const string Memory = "/dev/shm";
-        return Directory.Exists(Memory) && new DriveInfo(Memory) is { DriveFormat: "tmpfs", AvailableFreeSpace: > StateSpace } ? Memory : Path.GetTempPath();
+        return Directory.Exists(Memory) && new DriveInfo(Memory) is { DriveFormat: "tmpfs", AvailableFreeSpace: > StateSpace }
+            ? Memory
+            : Path.GetTempPath();
     }
 
     private void Build()

@@ -5,13 +5,17 @@ namespace CniIsolator.Testbed;
 /// <summary>Waits for a condition, never for a time alone.</summary>
 public static class Wait
 {
-    /// <summary>How long the impatient wait. Time in which the machine's processors were asked for more than they have does not count, within bounds.</summary>
+    /// <summary>
+    /// How long the impatient wait. Time in which the machine's processors were asked for more than they have does not count, within bounds.
+    /// </summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     // Where the machine never rests, there is an end to it as well.
     private const int MostPatience = 6;
 
-    /// <summary>True as soon as the condition holds; false if it does not within the limit, or where none is given, within the machine's patience.</summary>
+    /// <summary>
+    /// True as soon as the condition holds; false if it does not within the limit, or where none is given, within the machine's patience.
+    /// </summary>
     public static bool For(Func<bool> condition, TimeSpan? limit = null)
     {
         ArgumentNullException.ThrowIfNull(condition);
