@@ -20,8 +20,11 @@ public sealed record ProjectPlan(string Project, int Seconds, int Tests)
     /// <summary>How many processors it keeps busy all the time; 0 for one that mostly waits for the kernel.</summary>
     public int Processors { get; init; }
 
-    /// <summary>Whether it lets others go first: it has work for all processors at any time, and no test of it looks at a clock.</summary>
-    public bool Yields { get; init; }
+    /// <summary>
+    /// As of nice(1). Above 0 for one that has work for all processors at any time and looks at no clock: others go first. Below for one whose work
+    /// is all in one thread, and which would otherwise be the last.
+    /// </summary>
+    public int Niceness { get; init; }
 
     /// <summary>The script that runs it in the place of `dotnet vstest`, from the repository's root; it is given the same options.</summary>
     public string? Script { get; init; }
@@ -47,8 +50,8 @@ public static class Plan
     // namespaces.
     private static readonly ProjectPlan[] Known =
     [
-        new("Crash.Tests", 240, 19) { Processors = 2, Yields = true },
-        new("FullKernel.Tests", 250, 36) { Processors = 1, Script = "tests/full-kernel/test.sh" },
+        new("Crash.Tests", 240, 19) { Processors = 2, Niceness = 10 },
+        new("FullKernel.Tests", 250, 36) { Processors = 1, Niceness = -5, Script = "tests/full-kernel/test.sh" },
         new("Kernels.Tests", 150, 10) { Processors = 2 },
         new("Lifecycle.Tests", 80, 480),
         new("Lifecycle.Tests", 70, 7) { Part = "races", Classes = ["ReapRaceTests", "StressTests", "ParallelTests"] },

@@ -33,7 +33,7 @@ public sealed record TestProject(ProjectPlan Plan, string Assembly)
         ];
         string[] words =
         [
-            .. Plan.Yields ? new[] { "nice", "-n", "10" } : [],
+            .. Plan.Niceness == 0 ? [] : new[] { "nice", "-n", $"{Plan.Niceness}" },
             .. Plan.Script is { } script ? [script] : new[] { "dotnet", "vstest", Assembly },
             .. options,
         ];
