@@ -12,15 +12,19 @@ namespace CniIsolator.Crash.Tests;
 /// </summary>
 public sealed class Likeness
 {
-    private static readonly bool All = Environment.GetEnvironmentVariable("CRASH_CELLS") == "all";
-
     private readonly Dictionary<Step, Step> _first = [];
     private readonly Dictionary<Step, int> _turn = [];
 
     /// <param name="rows">All steps of a grid, in their order.</param>
-    public Likeness(IEnumerable<Step> rows)
+    /// <param name="all">Whether every cell is to be played.</param>
+    public Likeness(IEnumerable<Step> rows, bool all = false)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        if (all)
+        {
+            return;
+        }
+
         int stretch = 0;
         List<(string Sort, Step Step)> filters = [];
         foreach (Step row in rows)
@@ -55,7 +59,7 @@ public sealed class Likeness
     {
         ArgumentNullException.ThrowIfNull(row);
         ArgumentNullException.ThrowIfNull(columns);
-        return !All && _first.TryGetValue(row, out Step? first) && columns[_turn[row] % columns.Count] != column ? $"as {first.Number}" : null;
+        return _first.TryGetValue(row, out Step? first) && columns[_turn[row] % columns.Count] != column ? $"as {first.Number}" : null;
     }
 
     /// <summary>What filters have in common that are alike; null for anything else.</summary>

@@ -50,7 +50,7 @@ public static class Plan
     // namespaces.
     private static readonly ProjectPlan[] Known =
     [
-        new("Crash.Tests", 240, 19) { Processors = 2, Niceness = 10 },
+        new("Crash.Tests", 240, 26) { Processors = 2, Niceness = 10 },
         new("FullKernel.Tests", 250, 36) { Processors = 1, Niceness = -5, Script = "tests/full-kernel/test.sh" },
         new("Kernels.Tests", 150, 10) { Processors = 2 },
         new("Lifecycle.Tests", 80, 480),
