@@ -7,7 +7,7 @@ SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -pri
 export DOTNET_NOLOGO := 1
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
-.PHONY: build deps deps-test deps-deb deps-extra deps-demo deb test test-dockerfile demo bench fuzz clean
+.PHONY: build deps deps-test deps-deb deps-extra deps-demo deb test test-dockerfile soak demo bench fuzz clean
 
 build: $(BINARIES)
 
@@ -42,8 +42,13 @@ deps-extra:
 deps-demo:
 	@tests/deps.sh chromium:chromium
 
+# TEST="--only Crash", "--help".
 test: deps deps-test deps-deb build
-	@tests/run.sh
+	@tests/run.sh $(TEST)
+
+# An hour of what only repetition finds; SOAK="--minutes 600".
+soak: deps deps-test build
+	@tests/run.sh soak $(SOAK)
 
 # The Debian packages of both programs, in artifacts/deb.
 deb: deps deps-deb build

@@ -127,10 +127,10 @@ public sealed class Namespace : IDisposable
         return process;
     }
 
-    /// <summary>Runs a program inside the namespace to its end, at most a minute. A failure is in the result, not an exception.</summary>
+    /// <summary>Runs a program inside the namespace to its end, unless it does nothing at all for a minute. A failure is in the result, not an exception.</summary>
     public CommandResult Execute(string command, params string[] arguments) => ExecuteAsync(command, arguments).GetAwaiter().GetResult();
 
-    /// <summary>The same without blocking, with input and another limit where wanted.</summary>
+    /// <summary>The same without blocking, with input and another bound on doing nothing where wanted.</summary>
     public async Task<CommandResult> ExecuteAsync(string command, IEnumerable<string> arguments, string? input = null, TimeSpan? limit = null)
     {
         ProcessStartInfo start = Redirected(command, arguments);
