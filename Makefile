@@ -26,13 +26,20 @@ RUNTIMES := containerd@usr/bin/containerd,usr/bin/ctr,usr/bin/containerd-shim-ru
 	libdevmapper1.02.1:/$(LIBRARIES)/libdevmapper.so.1.02.1 \
 	golang-go:go golang-github-appc-cni-dev:/usr/share/gocode/src/github.com/containernetworking/cni/libcni/api.go containernetworking-plugins:/usr/lib/cni/tuning
 
+# What tests start, besides Debian's required packages (tests/path.sh: nothing else is found).
 # Not all of Debian's prometheus, which starts a server where systemd runs.
+TEST_TOOLS := git:git make:make procps:sysctl kmod:modprobe user-mode-linux:linux.uml prometheus@usr/bin/promtool systemd:systemd-analyze \
+	chromium:chromium chromium-driver:chromedriver time:/usr/bin/time nftables:nft ethtool:ethtool \
+	python3-yaml:/usr/lib/python3/dist-packages/yaml $(RUNTIMES)
+
 deps-test:
-	@tests/deps.sh prometheus@usr/bin/promtool systemd:systemd-analyze chromium:chromium chromium-driver:chromedriver time:/usr/bin/time nftables:nft ethtool:ethtool python3-yaml:/usr/lib/python3/dist-packages/yaml $(RUNTIMES)
+	@tests/deps.sh $(TEST_TOOLS)
 
 # To make Debian packages, and to judge them and their man pages.
+DEB_TOOLS := dpkg-dev:dpkg-buildpackage debhelper:dh_installsysusers lintian:lintian man-db:man groff-base:groff
+
 deps-deb:
-	@tests/deps.sh dpkg-dev:dpkg-buildpackage debhelper:dh_installsysusers lintian:lintian man-db:man groff-base:groff
+	@tests/deps.sh $(DEB_TOOLS)
 
 # Not all of Debian's prometheus-node-exporter, for the same reason.
 deps-extra:
@@ -43,7 +50,7 @@ deps-demo:
 	@tests/deps.sh chromium:chromium
 
 test: deps deps-test deps-deb build
-	@tests/run.sh
+	@path=$$(tests/path.sh $(TEST_TOOLS) $(DEB_TOOLS)) && PATH=$$path tests/run.sh
 
 # The Debian packages of both programs, in artifacts/deb.
 deb: deps deps-deb build
