@@ -7,6 +7,7 @@ SOURCES := $(shell find src -name obj -prune -o -name bin -prune -o -type f -pri
 export DOTNET_NOLOGO := 1
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
 
+.PHONY: test-new-machine
 .PHONY: build deps deps-test deps-deb deps-extra deps-demo deb test test-dockerfile demo bench fuzz clean
 
 build: $(BINARIES)
@@ -59,6 +60,10 @@ deb: deps deps-deb build
 # The Dockerfile's steps as an engine would run them, NativeAOT and all: `make test` stops before that.
 test-dockerfile: deps deps-test build
 	DOCKERFILE_BUILD=full dotnet test tests/Package.Tests --filter FullyQualifiedName~DockerfileTests
+
+# `make test` of the last commit where nothing is installed yet.
+test-new-machine:
+	tests/new-machine.sh
 
 demo: deps deps-extra deps-demo build
 	dotnet run --project tests/Demo -c Release

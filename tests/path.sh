@@ -4,9 +4,14 @@
 # In it are the programs of Debian's essential and required packages, of those that deps.sh sees to for the same arguments, of all that
 # these depend on (apt brings them along on every machine), and dotnet. Where a dependency offers a choice, the first that is installed counts.
 # A program that is started by its absolute path, or with another PATH, is not held back: see ProgramPathTests and new-machine.sh.
+# Arguments: those of deps.sh; before them --in and another directory where wanted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 place=$PWD/artifacts/tools/path
+if [[ ${1:-} == --in ]]; then
+    place=$2
+    shift 2
+fi
 search=$PATH:/usr/sbin:/sbin
 
 work=$(mktemp -d)
@@ -48,7 +53,8 @@ while read -r link; do
     real=$(readlink -f "$link") || continue
     if grep -qxF -e "$real" -e "${real#/usr}" "$work/programs"; then echo "$link"; fi
 done < <(find /usr/bin /usr/sbin -maxdepth 1 -type l -lname '/etc/alternatives/*') >>"$work/programs"
-PATH=$search command -v dotnet >>"$work/programs" || { echo "dotnet is not on the PATH" >&2; exit 1; }
+dotnet=$(PATH=$search command -v dotnet) || { echo "dotnet is not on the PATH" >&2; exit 1; }
+readlink -f "$dotnet" >>"$work/programs"
 
 # By which who is not root becomes it for the tests.
 [[ $(id -u) -eq 0 ]] || PATH=$search command -v sudo >>"$work/programs" || true
