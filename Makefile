@@ -46,9 +46,9 @@ deps-deb:
 deps-extra:
 	@tests/deps.sh iperf3:iperf3 containernetworking-plugins:/usr/lib/cni/ptp prometheus-node-exporter@usr/bin/prometheus-node-exporter
 
-# For the picture of the exporter's page.
+# For the picture of the exporter's page, and for what is shown on the way.
 deps-demo:
-	@tests/deps.sh chromium:chromium
+	@tests/deps.sh chromium:chromium procps:sysctl
 
 test: deps deps-test deps-deb build
 	@path=$$(tests/path.sh $(TEST_TOOLS) $(DEB_TOOLS)) && PATH=$$path tests/run.sh
