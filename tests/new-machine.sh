@@ -14,6 +14,10 @@ again=
 [[ ${1:-} != --again ]] || { again=yes; shift; }
 [[ $# -gt 0 ]] || set -- .ci/run
 
+mkdir -p "$place"
+exec 9>"$place/lock"
+flock --nonblock 9 || { echo "another run is at work in $place" >&2; exit 1; }
+
 # No PID namespace: the tests' cgroups are named after their process, and those of dead ones are swept by whatever run comes along.
 finish() {
     trap '' INT TERM
@@ -55,8 +59,7 @@ if [[ -z $again ]]; then
     mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' | sed -n "s/^$suite //p" | head -n 1)
     [[ -n $mirror ]] || { echo "this machine's apt knows no mirror of $suite" >&2; exit 1; }
 
-    rm -rf --one-file-system "$place"
-    mkdir -p "$place"
+    rm -rf --one-file-system "$root"
     debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$place/debootstrap.log" || { tail "$place/debootstrap.log" >&2; exit 1; }
 
     # This machine's package sources: its keys, its settings of how to get at them, its resolver, and whom it trusts.
