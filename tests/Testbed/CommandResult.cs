@@ -28,7 +28,7 @@ public sealed partial record CommandResult(string CommandLine, int ExitCode, str
             RedirectStandardError = true,
             WorkingDirectory = directory,
         };
-        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command} did not start");
+        Process process = Tools.Start(start);
         string line = $"{command} {string.Join(' ', arguments)}";
         return CompleteAsync(process, line, input: null, limit).GetAwaiter().GetResult().Result;
     }

@@ -107,7 +107,7 @@ public sealed class Namespace : IDisposable
     /// </summary>
     public Process Start(ProcessStartInfo start)
     {
-        Process process = Run(() => Process.Start(start) ?? throw new InvalidOperationException($"{start.FileName} did not start"));
+        Process process = Run(() => Tools.Start(start));
         int id = process.Id;
         _children[id] = process;
         process.Exited += (_, _) => _children.TryRemove(id, out _);
