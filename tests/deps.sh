@@ -5,12 +5,15 @@
 #   PACKAGE@FILE...   only files of a package, without installing it, into artifacts/tools: for programs whose package would start a
 #                     server. FILE is the path in the package without the leading slash, several are joined by commas:
 #                     prometheus@usr/bin/promtool makes artifacts/tools/usr/bin/promtool. What the files are linked with must be there.
+# With --names before them it only prints the names of the packages that it sees to, those taken in part aside.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 tools=$root/artifacts/tools
 
 wanted=(clang:clang lld:ld.lld gcc:gcc libc6-dev:/usr/include/stdio.h zlib1g-dev:/usr/include/zlib.h
     iproute2:ip iputils-ping:ping jq:jq file:file strace:strace)
+names=
+[[ ${1:-} != --names ]] || { names=yes; shift; }
 missing=() partial=()
 for argument in "$@"; do
     if [[ $argument != *@* ]]; then
@@ -22,6 +25,7 @@ for argument in "$@"; do
         [[ -e $tools/$file ]] || { partial+=("$argument"); break; }
     done
 done
+[[ -z $names ]] || { printf '%s\n' "${wanted[@]%%:*}"; exit 0; }
 for pair in "${wanted[@]}"; do
     package=${pair%%:*} probe=${pair#*:}
     # tc and ip live in /usr/sbin, which is not on everyone's path.

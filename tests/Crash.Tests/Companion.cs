@@ -44,8 +44,8 @@ public sealed partial record Companion(string Name, Func<Scene, Plugin, Outcome>
     /// <summary>How long it may poll before it counts as waiting: far more switches than any command has that does not.</summary>
     private const int Patient = 60;
 
-    // A busy machine may take long.
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    // Both commands end by themselves, or are ended when they make no progress.
+    private static readonly TimeSpan Limit = TimeSpan.MaxValue;
 
     private const string Shell = "echo $$ >\"$0\"; exec \"$@\"";
 

@@ -37,6 +37,6 @@ public static partial class HostState
     [GeneratedRegex(@"^qdisc clsact \S+ dev (\S+)", RegexOptions.Multiline)]
     private static partial Regex Clsact();
 
-    [GeneratedRegex(@"\bstate \S+ |\brefcnt \d+ ?|\bindex \d+ |\bref \d+ |\bbind \d+|\b(?:installed|used) \d+ sec ?")]
+    [GeneratedRegex(@"\bstate \S+ |\blinkdown ?|\brefcnt \d+ ?|\bindex \d+ |\bref \d+ |\bbind \d+|\b(?:installed|used) \d+ sec ?")]
     private static partial Regex Passing();
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Xunit.Abstractions;
 
 namespace CniIsolator.Crash.Tests;
@@ -47,6 +48,7 @@ public sealed class KillTests(ITestOutputHelper output)
     {
         List<Step> all = Steps.Of(target, beside);
         Step[] rows = [.. all.Where(step => step.Changes)];
+        ConcurrentDictionary<Step, bool> inspected = new();
         Grid grid = new($"{target.Name}{(beside ? " beside another" : "")} kill", () => new Scene(beside), (scene, step, name) =>
         {
             scene.Begin();
@@ -59,7 +61,7 @@ public sealed class KillTests(ITestOutputHelper output)
             }
 
             scene.RequireSingleOwners();
-            if (name == followers[0].Name)
+            if (inspected.TryAdd(step, true))
             {
                 target.Inspect(scene);
             }

@@ -50,7 +50,7 @@ public sealed class Reboot : IDisposable
     public void RequireUnchanged(string when)
     {
         string now = "";
-        if (!Wait.For(() => (now = HostState.Read(_net.Host)) == _before, TimeSpan.FromSeconds(5)))
+        if (!Wait.For(() => (now = HostState.Read(_net.Host)) == _before))
         {
             throw new CellException($"{when}, the new host has changed:\n{HostState.Difference(_before, now)}");
         }

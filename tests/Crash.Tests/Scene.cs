@@ -35,6 +35,7 @@ public sealed class Scene : IDisposable
     private Reboot? _reboot;
     private SafeFileHandle? _held;
     private bool _attached;
+    private bool _hasMore;
     private bool _hasOtherAddress;
 
     public Scene(bool withNeighbour = false)
@@ -123,10 +124,16 @@ public sealed class Scene : IDisposable
     }
 
     /// <summary>A namespace for the victim, whose own is gone.</summary>
-    public Namespace Renewed() => Container = NewContainer();
+    public Namespace Renewed() => Container = MakeNamespace();
 
-    /// <summary>A fresh namespace that ends with this round.</summary>
+    /// <summary>A fresh namespace that ends with this round, for another container.</summary>
     public Namespace NewContainer()
+    {
+        _hasMore = true;
+        return MakeNamespace();
+    }
+
+    private Namespace MakeNamespace()
     {
         Namespace made = Namespace.Create("c");
         _containers.Add(made);
@@ -134,7 +141,11 @@ public sealed class Scene : IDisposable
     }
 
     /// <summary>Begins a round.</summary>
-    public void Begin() => Container = NewContainer();
+    public void Begin()
+    {
+        _hasMore = false;
+        Container = MakeNamespace();
+    }
 
     /// <summary>Attaches the victim.</summary>
     /// <param name="forever">Whether CHECK must find all of it while the record says that it is ready.</param>
@@ -178,9 +189,10 @@ public sealed class Scene : IDisposable
     /// <summary>DEL of everybody but the neighbour; then the host and the store are as before, and no port is lost.</summary>
     public void CleanUp()
     {
-        foreach (string id in (string[])[Victim, Other])
+        Plugin.Del(Container, Victim).Require();
+        if (_hasMore)
         {
-            Plugin.Del(id == Victim ? Container : null, id).Require();
+            Plugin.Del(null, Other).Require();
         }
 
         if (_hasOtherAddress)
@@ -207,7 +219,7 @@ public sealed class Scene : IDisposable
     public void RequireUnchanged(string when)
     {
         string now = "";
-        if (!Wait.For(() => (now = HostState.Read(Host)) == _before, TimeSpan.FromSeconds(5)))
+        if (!Wait.For(() => (now = HostState.Read(Host)) == _before))
         {
             throw new CellException($"{when}, the host has changed:\n{HostState.Difference(_before, now)}");
         }

@@ -9,8 +9,8 @@ public static class Stepper
     /// <summary>What a shell would give for a command that SIGKILL ended.</summary>
     public const int Killed = 128 + 9;
 
-    // Below the limit of a plugin's run, so that it is the stepper who ends what hangs, with all its threads.
-    private const string Limit = "110";
+    // Seconds without any progress. Less than half the bound of a plugin's run, so that it is the stepper who ends what hangs, with all its threads.
+    private const string Limit = "50";
 
     private static readonly Lazy<string> Built = new(Build);
 

@@ -13,7 +13,8 @@
  *
  * Only paths below a DIR, /proc/sys and standard output count. The report has a line for each step: number, kind, K where a kill after it leaves something
  * else behind than a kill before it (- otherwise), and what it is, separated by tabs. Receives have numbers of their own, behind an r.
- * The exit code is the command's, 128 + signal if one ended it, 124 at the time limit, 125 for an error of this program.
+ * The exit code is the command's, 128 + signal if one ended it, 124 if it was ended as it made no progress, 125 for an error of this program. Progress is
+ * a step, or that any of its threads got a processor; the limit is how many seconds there may be without any.
  *
  * A seccomp filter stops the command at these calls alone (SECCOMP_RET_TRACE), all others run at full speed. All threads are followed. A call that the kernel
  * restarts after a signal is one step.
@@ -54,7 +55,7 @@ enum mode { LIST, KILL, HALT, ERROR, ERROR_FROM, RECV_ERROR };
 
 enum sort { OTHER, OF_FILES, OF_SYSCTLS, OF_NETLINK };
 
-enum { MOST_THREADS = 256, MOST_DESCRIPTORS = 1024, MOST_DIRECTORIES = 8, LARGEST_DATAGRAM = 1 << 18 };
+enum { MOST_THREADS = 256, MOST_DESCRIPTORS = 1024, MOST_DIRECTORIES = 8, LARGEST_DATAGRAM = 1 << 18, MOST_TICKS = 20 };
 
 /* What is to happen when a thread's call returns. */
 struct thread {
@@ -78,7 +79,9 @@ static int directory_count;
 static FILE *report;
 static pid_t leader;
 static bool killed;
-static volatile sig_atomic_t expired;
+static volatile sig_atomic_t ticked;
+static unsigned limit = 30;
+static bool expired;
 static long steps, receives;
 static struct thread threads[MOST_THREADS];
 static int netlink_protocol[MOST_DESCRIPTORS]; /* and 1; 0 is no netlink socket */
@@ -520,6 +523,44 @@ static bool on_entry(struct thread *thread)
     return true;
 }
 
+/* How often the command's threads were given a processor so far, and its steps. */
+static unsigned long progress(void)
+{
+    unsigned long total = (unsigned long)(steps + receives);
+    for (int i = 0; i < MOST_THREADS; i++) {
+        char path[64], line[256];
+        snprintf(path, sizeof path, "/proc/%d/status", threads[i].id);
+        FILE *status = threads[i].id != 0 ? fopen(path, "re") : NULL;
+        while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+            const char *count = strstr(line, "ctxt_switches:");
+            total += count == NULL ? 0 : strtoul(count + strlen("ctxt_switches:"), NULL, 10);
+        }
+
+        if (status != NULL) {
+            fclose(status);
+        }
+    }
+
+    return total;
+}
+
+/* Ends what has not moved since the last time, unless it is halted, and what has gone on for too long. */
+static void on_tick(bool halted)
+{
+    static unsigned long last;
+    static int ticks;
+    unsigned long now = progress();
+    ticked = 0;
+    if ((now == last && !halted) || ++ticks > MOST_TICKS) {
+        expired = 1;
+        kill(leader, SIGKILL);
+        return;
+    }
+
+    last = now;
+    alarm(limit);
+}
+
 /* Other threads may run on until their next step. */
 static void wait_for_others(void)
 {
@@ -531,6 +572,9 @@ static void wait_for_others(void)
     close(file);
     while (access(marker, F_OK) == 0 && !expired) {
         usleep(1000);
+        if (ticked) {
+            on_tick(true);
+        }
     }
 }
 
@@ -690,6 +734,10 @@ static int follow(void)
         int status;
         pid_t id = waitpid(-1, &status, __WALL);
         if (id < 0 && errno == EINTR) {
+            if (ticked) {
+                on_tick(false);
+            }
+
             continue;
         }
 
@@ -712,8 +760,7 @@ static int follow(void)
 static void on_alarm(int signal)
 {
     (void)signal;
-    expired = 1;
-    kill(leader, SIGKILL);
+    ticked = 1;
 }
 
 static int number_of(const char *text)
@@ -729,12 +776,12 @@ static int number_of(const char *text)
 
 int main(int count, char **words)
 {
-    int at = 1, limit = 30;
+    int at = 1;
     for (; at + 1 < count && strncmp(words[at], "--", 2) == 0 && words[at][2] != 0; at += 2) {
         if (strcmp(words[at], "--under") == 0 && directory_count < MOST_DIRECTORIES) {
             directories[directory_count++] = words[at + 1];
         } else if (strcmp(words[at], "--limit") == 0) {
-            limit = number_of(words[at + 1]);
+            limit = (unsigned)number_of(words[at + 1]);
         } else if (strcmp(words[at], "--report") == 0 && (report = fopen(words[at + 1], "we")) != NULL) {
             continue;
         } else {
@@ -759,15 +806,18 @@ int main(int count, char **words)
     }
 
     start(words + at + numbers + 2);
-    signal(SIGALRM, on_alarm);
-    alarm((unsigned)limit);
+
+    /* Not restarted: the wait for the command is to notice it. */
+    const struct sigaction action = { .sa_handler = on_alarm };
+    sigaction(SIGALRM, &action, NULL);
+    alarm(limit);
     int result = follow();
     if (report != NULL && fclose(report) != 0) {
         fail("cannot write the report: %s", strerror(errno));
     }
 
     if (expired) {
-        fprintf(stderr, "stepper: the command was ended after %d s, at step %ld\n", limit, steps);
+        fprintf(stderr, "stepper: the command was ended as it made no progress for %u s, at step %ld\n", limit, steps);
         return 124;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -119,19 +120,28 @@ public sealed class AgentTests
     [Fact]
     public async Task Rates_are_those_of_the_window()
     {
-        using Site site = new(options: ["--rate-window", "3", "--rate-interval", "0.1"]);
+        const int Window = 3;
+        Stopwatch watch = Stopwatch.StartNew();
+        using Site site = new(options: ["--rate-window", $"{Window}", "--rate-interval", "0.1"]);
         Namespace container = site.Add("c1", "PORTS=31005");
         site.Add("idle");
         using EchoServer server = EchoServer.Start(container, Transport.Tcp, IPAddress.Any, 31005);
-        List<int> samples = [];
+        List<int> first = [];
         Wait.Until(
             () =>
             {
-                samples.Add((int?)Rates(site, "c1")?["rx_rate"]?["samples"] ?? 0);
-                return samples[^1] >= 20;
+                int samples = (int?)Rates(site, "c1")?["rx_rate"]?["samples"] ?? 0;
+                if (watch.Elapsed.TotalSeconds < Window)
+                {
+                    first.Add(samples);
+                }
+
+                return samples >= 10;
             },
             "the samples of a window");
-        Assert.Equal(samples.Take(samples.Count / 2).Order(), samples.Take(samples.Count / 2));
+
+        // Before the first window is over none leaves it; later there are fewer now and then, where a busy machine lets the timer wait.
+        Assert.Equal(first.Order(), first);
 
         // More than 1 MB/s for at least one of the samples, whatever else this machine does.
         for (JsonNode? rates = null; (double?)rates?["rx_rate"]!["max"] is not > 1e6; rates = Rates(site, "c1"))

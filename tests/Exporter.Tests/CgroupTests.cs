@@ -63,7 +63,7 @@ public sealed class CgroupTests : IDisposable
         Assert.Null(Statistics("other")["cpus_user_time_secs"]);
         Assert.Contains("\nportmap_cpu_limit_cores{container_id=\"busy\",network=\"testnet\"} 0.2\n", Metrics(), StringComparison.Ordinal);
         Assert.Contains("\nportmap_scrape_errors_total{source=\"cgroups\"} 0\n", Metrics(), StringComparison.Ordinal);
-        CommandResult check = _net.Host.ExecuteAsync("promtool", ["check", "metrics"], Metrics()).GetAwaiter().GetResult();
+        CommandResult check = _net.Host.ExecuteAsync(Tools.Promtool, ["check", "metrics"], Metrics()).GetAwaiter().GetResult();
         Assert.True(check is { ExitCode: 0, Output: "", Error: "" }, check.ToString());
 
         double UserSeconds() =>

@@ -184,7 +184,7 @@ public sealed class InsideTests : IDisposable
     {
         using EchoServer server = EchoServer.Start(_net.Out, Transport.Tcp, IPAddress.Any, 7777);
         using Socket socket = Connect(_first, new IPEndPoint(_net.OutAddress, 7777));
-        CommandResult check = await _net.Host.ExecuteAsync("promtool", ["check", "metrics"], Text());
+        CommandResult check = await _net.Host.ExecuteAsync(Tools.Promtool, ["check", "metrics"], Text());
         Assert.True(check is { ExitCode: 0, Output: "", Error: "" }, check.ToString());
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -8,15 +9,15 @@ namespace CniIsolator.Lifecycle.Tests;
 
 /// <summary>
 /// Two hundred processes at once do at random whatever there is to do with forty containers. The seed is printed; PORTMAP_STRESS_SEED sets it, for
-/// the same choices again.
+/// the same choices again, and PORTMAP_STRESS_MINUTES how long it goes on.
 /// </summary>
 public sealed partial class StressTests(ITestOutputHelper output)
 {
     private const int Containers = 40;
     private const int Processes = 200;
 
-    // A minute or so.
-    private const int Rounds = 30;
+    // Enough for each command to meet each other one some hundred times. What is rarer than that is for `make soak`, which goes on for minutes.
+    private const int Rounds = 10;
 
     // What is not in the lists is a fault: 999 above all, and 100, as there are slices for all.
     private static readonly Dictionary<string, int[]> Expected = new()
@@ -49,7 +50,9 @@ public sealed partial class StressTests(ITestOutputHelper output)
         using Bed bed = new(config => config.With("ephemeralPortsPerContainer", 128));
         Namespace[] containers = [.. Enumerable.Range(0, Containers).Select(_ => bed.Container())];
         int logged = 0;
-        for (int round = 0; round < Rounds; round++)
+        double minutes = double.TryParse(Environment.GetEnvironmentVariable("PORTMAP_STRESS_MINUTES"), CultureInfo.InvariantCulture, out double wanted) ? wanted : 0;
+        Stopwatch watch = Stopwatch.StartNew();
+        for (int round = 0; round < Rounds || watch.Elapsed.TotalMinutes < minutes; round++)
         {
             (string Kind, Task<(int Code, string Text)> Run)[] running =
                 [.. Enumerable.Range(0, Processes).Select(_ => Choose(bed, containers, random))];
@@ -67,6 +70,7 @@ public sealed partial class StressTests(ITestOutputHelper output)
             output.WriteLine($"round {round}: {looks} looks; " + string.Join(
                 ", ",
                 ended.GroupBy(one => (one.Kind, one.Code)).OrderBy(one => one.Key).Select(one => $"{one.Key.Kind} {one.Key.Code}: {one.Count()}")));
+            Console.WriteLine($"progress: stress: round {round}, {watch.Elapsed.TotalMinutes:0.0} min");
             foreach ((string kind, int code, string text) in ended)
             {
                 Assert.True(code == 0 || Expected[kind].Contains(code), $"seed {seed}: {kind}: {text}");

@@ -69,7 +69,7 @@ public sealed class UninstallTests : IDisposable
         Namespace container = _bed.Added("c1", 31005);
         string device = _bed.HostInterface("c1");
         container.Dispose();
-        Wait.For(() => !_bed.Host.Ip("-o link show").Contains(device, StringComparison.Ordinal), TimeSpan.FromSeconds(10));
+        Wait.For(() => !_bed.Host.Ip("-o link show").Contains(device, StringComparison.Ordinal));
         Assert.Equal(0, Uninstall().ExitCode);
         Bed.Unchanged(_bed.Before, _bed.Host);
         Assert.False(Directory.Exists(_bed.Store));

@@ -15,10 +15,10 @@ public sealed partial record CommandResult(string CommandLine, int ExitCode, str
         ? Output
         : throw new InvalidOperationException($"{CommandLine}: exit code {ExitCode}: {Error.Trim()} {Output.Trim()}");
 
-    /// <summary>Runs a program in this process's own namespaces to its end, at most a minute. A failure is in the result, not an exception.</summary>
+    /// <summary>Runs a program in this process's own namespaces to its end, unless it does nothing at all for a minute. A failure is in the result, not an exception.</summary>
     public static CommandResult Run(string command, params string[] arguments) => RunIn("", TimeSpan.FromMinutes(1), command, arguments);
 
-    /// <summary>The same in a directory, with another limit.</summary>
+    /// <summary>The same in a directory, with another bound on doing nothing.</summary>
     public static CommandResult RunIn(string directory, TimeSpan limit, string command, params string[] arguments)
     {
         ProcessStartInfo start = new(command, arguments)
@@ -28,12 +28,12 @@ public sealed partial record CommandResult(string CommandLine, int ExitCode, str
             RedirectStandardError = true,
             WorkingDirectory = directory,
         };
-        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command} did not start");
+        Process process = Tools.Start(start);
         string line = $"{command} {string.Join(' ', arguments)}";
         return CompleteAsync(process, line, input: null, limit).GetAwaiter().GetResult().Result;
     }
 
-    /// <summary>Feeds a started process, waits for it and never longer than the limit: then it is killed, by its id.</summary>
+    /// <summary>Feeds a started process and waits for it. One that makes no progress for the limit is killed, by its id.</summary>
     internal static async Task<(CommandResult Result, bool TimedOut)> CompleteAsync(Process process, string commandLine, string? input, TimeSpan limit)
     {
         using (process)
@@ -41,15 +41,24 @@ public sealed partial record CommandResult(string CommandLine, int ExitCode, str
             Task<string> output = process.StandardOutput.ReadToEndAsync();
             Task<string> error = process.StandardError.ReadToEndAsync();
             Task feed = FeedAsync(process, input);
-            using CancellationTokenSource timer = new(limit);
+            Task ended = Task.WhenAll(feed, output, error, process.WaitForExitAsync(CancellationToken.None));
+            ProgressBound bound = new(process.Id, limit);
             bool timedOut = false;
-            try
+            while (!timedOut)
             {
-                await Task.WhenAll(feed, output, error, process.WaitForExitAsync(timer.Token)).WaitAsync(timer.Token).ConfigureAwait(false);
+                try
+                {
+                    await ended.WaitAsync(bound.Interval).ConfigureAwait(false);
+                    break;
+                }
+                catch (TimeoutException)
+                {
+                    timedOut = bound.IsExceeded();
+                }
             }
-            catch (OperationCanceledException)
+
+            if (timedOut)
             {
-                timedOut = true;
                 process.Kill();
                 await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
             }
@@ -57,7 +66,7 @@ public sealed partial record CommandResult(string CommandLine, int ExitCode, str
             // A grandchild may still hold the pipes of a killed process: what it would print is not waited for.
             string printed = output.IsCompletedSuccessfully ? output.Result : "";
             string complaint = error.IsCompletedSuccessfully ? error.Result : "";
-            return (new CommandResult(commandLine, timedOut ? -1 : process.ExitCode, printed, timedOut ? complaint + " (timed out)" : complaint), timedOut);
+            return (new CommandResult(commandLine, timedOut ? -1 : process.ExitCode, printed, timedOut ? complaint + " (it made no progress)" : complaint), timedOut);
         }
     }
 

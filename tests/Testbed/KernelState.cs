@@ -157,8 +157,9 @@ public sealed partial class KernelState : IEquatable<KernelState>
 
     private static string Value(string name) => File.ReadAllText($"/proc/sys/{name}").Trim();
 
-    private static string Canonical(JsonElement json) => string.Join(' ', json.EnumerateObject()
-        .Where(member => !Volatile.Contains(member.Name)).Select(member => $"{member.Name}={member.Value.GetRawText().Trim('"')}"));
+    /// <summary>That a route's link has no carrier is told by a flag, some time after the link has or lacks it.</summary>
+    private static string Canonical(JsonElement json) => LinkDown().Replace(string.Join(' ', json.EnumerateObject()
+        .Where(member => !Volatile.Contains(member.Name)).Select(member => $"{member.Name}={member.Value.GetRawText().Trim('"')}")), "");
 
     private static IEnumerable<string> Missing(string[] lines, string[] from)
     {
@@ -175,6 +176,9 @@ public sealed partial class KernelState : IEquatable<KernelState>
             }
         }
     }
+
+    [GeneratedRegex(""","linkdown"|"linkdown",?""")]
+    private static partial Regex LinkDown();
 
     [GeneratedRegex(@"\bindex \d+ |\brefcnt \d+ |\bdirect_packets_stat \d+ |\b(?:installed|used|firstused) \d+ sec\b ?")]
     private static partial Regex Passing();

@@ -17,7 +17,7 @@ public static class Leftovers
             }
         }
 
-        foreach (string path in Entries(Path.GetTempPath()).Where(Directory.Exists))
+        foreach (string path in ((string[])[Path.GetTempPath(), Topology.StateRoot]).Distinct().SelectMany(Entries).Where(Directory.Exists))
         {
             try
             {

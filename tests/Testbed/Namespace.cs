@@ -107,7 +107,7 @@ public sealed class Namespace : IDisposable
     /// </summary>
     public Process Start(ProcessStartInfo start)
     {
-        Process process = Run(() => Process.Start(start) ?? throw new InvalidOperationException($"{start.FileName} did not start"));
+        Process process = Run(() => Tools.Start(start));
         int id = process.Id;
         _children[id] = process;
         process.Exited += (_, _) => _children.TryRemove(id, out _);
@@ -127,10 +127,10 @@ public sealed class Namespace : IDisposable
         return process;
     }
 
-    /// <summary>Runs a program inside the namespace to its end, at most a minute. A failure is in the result, not an exception.</summary>
+    /// <summary>Runs a program inside the namespace to its end, unless it does nothing at all for a minute. A failure is in the result, not an exception.</summary>
     public CommandResult Execute(string command, params string[] arguments) => ExecuteAsync(command, arguments).GetAwaiter().GetResult();
 
-    /// <summary>The same without blocking, with input and another limit where wanted.</summary>
+    /// <summary>The same without blocking, with input and another bound on doing nothing where wanted.</summary>
     public async Task<CommandResult> ExecuteAsync(string command, IEnumerable<string> arguments, string? input = null, TimeSpan? limit = null)
     {
         ProcessStartInfo start = Redirected(command, arguments);

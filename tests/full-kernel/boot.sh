@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+command -v ip >/dev/null || export PATH=$PATH:/usr/sbin:/sbin
 [[ $# -gt 0 || -t 0 ]] || { echo "usage: $0 COMMAND ARGUMENTS...; a shell needs a terminal" >&2; exit 2; }
 
 "$here/../deps.sh" user-mode-linux:linux.uml kmod:modprobe >&2
@@ -30,8 +30,8 @@ trap 'exit 143' INT TERM HUP
 cp "$here/init.sh" "$work/init"
 chmod 755 "$work/init"
 {
-    echo "repository=${repository@Q} directory=${PWD@Q} command=(${*@Q})"
-    for name in PATH DOTNET_ROOT PORTMAP_PLUGIN; do
+    echo "repository=${repository@Q} directory=${PWD@Q} command=(${*@Q}) path=${PATH@Q}"
+    for name in DOTNET_ROOT PORTMAP_PLUGIN; do
         [[ -z ${!name:-} ]] || echo "export $name=${!name@Q}"
     done
 } >"$work/settings"

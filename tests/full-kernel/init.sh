@@ -53,6 +53,6 @@ if [[ ${#command[@]} -eq 0 ]]; then
 else
     # As a pipe: no carriage returns, no echo.
     stty raw -echo
-    "${command[@]}" </dev/null
+    env PATH="$path" "${command[@]}" </dev/null
 fi
 echo $? >/run/boot/status

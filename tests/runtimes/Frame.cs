@@ -87,7 +87,7 @@ public sealed class Frame : IDisposable
     private string[] Entry =>
     [
         $"--mount=/proc/{_first.Id}/ns/mnt", $"--pid=/proc/{_first.Id}/ns/pid_for_children", "--",
-        "env", $"PATH={At("artifacts/tools/usr/bin")}:{At("artifacts/tools/usr/sbin")}:/usr/sbin:/usr/bin:/sbin:/bin",
+        "env", $"PATH={At("artifacts/tools/usr/bin")}:{At("artifacts/tools/usr/sbin")}:{Environment.GetEnvironmentVariable("PATH")}",
     ];
 
     /// <summary>A file of the repository.</summary>

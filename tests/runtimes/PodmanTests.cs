@@ -72,7 +72,7 @@ public sealed class PodmanTests : IDisposable
     {
         string id = Podman([.. Run("web", "--detach", "-p", $"{Port}:{Port}"), Rootfs, .. Guest.Serve(Port)]).Require().Trim();
         Podman(["kill", "web"]).Require();
-        Wait.Until(() => _frame.Attachments.Count == 0, "Podman to detach the container");
+        Wait.Until(() => _frame.Attachments.Count == 0 && !_frame.Kept.Any(), "Podman to detach the container, and to forget its result");
         _frame.AssertClean();
 
         Podman(["start", "web"]).Require();

@@ -110,6 +110,9 @@ public sealed class InstallationTests : IDisposable
     {
         Run("dpkg", "--install", "/plugin.deb");
         Add("c1").Dispose();
+
+        // The kernel takes a namespace down when it has the time.
+        Wait.Until(() => !Host.Ip("-o link show").Contains(": pmi", StringComparison.Ordinal), "the container's interface to vanish");
         Run("dpkg", "--remove", "cni-portmap-isolate");
         Assert.False(Directory.Exists(_root.At(State)));
         Assert.True(File.Exists(_root.At(Log)), "the log is for who wants to know what was, until the package is purged");
