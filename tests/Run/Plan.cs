@@ -52,7 +52,7 @@ public static class Plan
     [
         new("Crash.Tests", 240, 26) { Processors = 2, Niceness = 10 },
         new("FullKernel.Tests", 250, 36) { Processors = 1, Niceness = -5, Script = "tests/full-kernel/test.sh" },
-        new("Kernels.Tests", 150, 10) { Processors = 2 },
+        new("Kernels.Tests", 60, 118) { Processors = 2 },
         new("Lifecycle.Tests", 80, 480),
         new("Lifecycle.Tests", 70, 7) { Part = "races", Classes = ["ReapRaceTests", "StressTests", "ParallelTests"] },
         new("Lifecycle.Tests", 70, 80) { Part = "repairs", Classes = ["InterruptedUpdateTests", "RollbackTests", "RepairTests", "HostChangeTests"] },

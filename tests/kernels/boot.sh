@@ -7,7 +7,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
-export PATH=$PATH:/usr/sbin:/sbin
+command -v ip >/dev/null || export PATH=$PATH:/usr/sbin:/sbin
 shell=
 if [[ ${1:-} == --shell ]]; then
     shell=yes

@@ -36,10 +36,11 @@ inside() { # NAMESPACE COMMAND...: without a new /sys, which would show the type
 state() { # NAME COMMAND...
     name=$1
     shift
-    if why=$("$@" 2>&1); then
+    # Not in a subshell: what the command starts lives on.
+    if "$@" >/run/why 2>&1; then
         echo "ok $mode $name"
     else
-        echo "FAIL $mode $name: exit code $?: $(echo "$why" | tail -n 3 | tr '\n' ' ')"
+        echo "FAIL $mode $name: exit code $?: $(tail -n 3 /run/why | tr '\n' ' ')"
     fi
 }
 
@@ -216,9 +217,11 @@ play() {
     done
     state "tcp host to c1 by loopback" inside host traffic tcp 127.0.0.1 $OWN1 $LARGE
     state "tcp c1 to itself" inside c1 traffic tcp $HOST $OWN1 $LARGE
-    for to in $OUT $HOST; do
-        state "tcp c1 to $to" inside c1 traffic tcp $to $HOSTPORT $LARGE
-        state "udp c1 to $to" inside c1 traffic udp $to $HOSTPORT $FULL
+    for where in out host; do
+        to=$OUT
+        [ $where = out ] || to=$HOST
+        state "tcp c1 to $where" inside c1 traffic tcp $to $HOSTPORT $LARGE
+        state "udp c1 to $where" inside c1 traffic udp $to $HOSTPORT $FULL
     done
     state "tcp out to host" inside out traffic tcp $HOST $HOSTPORT $LARGE
     state "ping c1 to out" inside c1 ping -c 1 -W 10 $OUT
