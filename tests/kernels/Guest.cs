@@ -9,7 +9,7 @@ namespace CniIsolator.Kernels.Tests;
 /// <param name="package">The package that depends on the newest kernel of its series.</param>
 public abstract partial class Guest(string package) : IAsyncLifetime
 {
-    // A guest that says nothing for so long hangs. Its slowest statement takes some seconds on an idle machine; the kernel's package has to be fetched before.
+    // A guest that says nothing for so long hangs. Its slowest statement takes some seconds on an idle machine.
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
 
     private readonly ConcurrentDictionary<string, string> _said = new(StringComparer.Ordinal);
@@ -25,7 +25,7 @@ public abstract partial class Guest(string package) : IAsyncLifetime
 
     /// <summary>Names of all statements that were made in a mode, in their order.</summary>
     public IEnumerable<string> Statements(string mode) =>
-        _lines.Select(line => Statement().Match(line)).Where(match => match.Success && match.Groups[2].Value == mode).Select(match => match.Groups[3].Value);
+        _lines.Select(line => Statement().Match(line)).Where(said => said.Success && said.Groups[2].Value == mode).Select(said => said.Groups[3].Value);
 
     /// <summary>"ok", why not, or null where nothing was said of it.</summary>
     public string? Verdict(string mode, string name) => _said.GetValueOrDefault($"{mode} {name}");
