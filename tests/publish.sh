@@ -13,7 +13,8 @@ flock 9
 publish() { # FRAMEWORK COMMAND ARGUMENTS...
     local framework=$1 command=$2
     shift 2
-    dotnet "$command" "$project" -r linux-x64 -p:AotFramework="$framework" --artifacts-path "artifacts/publish/$framework" "$@"
+    # Without the lock: the SDK leaves servers behind (compiler, MSBuild nodes) that would hold it for a quarter of an hour.
+    dotnet "$command" "$project" -r linux-x64 -p:AotFramework="$framework" --artifacts-path "artifacts/publish/$framework" "$@" 9>&-
 }
 
 # .NET 10 needs a runtime pack that not every package source carries; the 9.0 compiler package carries everything itself.
