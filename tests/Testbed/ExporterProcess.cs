@@ -27,6 +27,8 @@ public sealed class ExporterProcess : IDisposable
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
+            // A service's. The checkout may be where only root can go, and the exporter wants to read where it is.
+            WorkingDirectory = "/",
         });
         _process.OutputDataReceived += (_, _) => { };
         _process.ErrorDataReceived += (_, line) =>
