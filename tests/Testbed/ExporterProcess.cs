@@ -27,6 +27,8 @@ public sealed class ExporterProcess : IDisposable
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
+            // As a service's: another user may not be let into this one.
+            WorkingDirectory = "/",
         });
         _process.OutputDataReceived += (_, _) => { };
         _process.ErrorDataReceived += (_, line) =>
