@@ -27,7 +27,7 @@ public sealed class ExporterProcess : IDisposable
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
-            // As a service's: another user may not be let into this one.
+            // A service's. The checkout may be where only root can go, and the exporter wants to read where it is.
             WorkingDirectory = "/",
         });
         _process.OutputDataReceived += (_, _) => { };
