@@ -37,6 +37,8 @@ inside() { # COMMAND ARGUMENTS...
     dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")") unshare --mount --propagation private bash -euo pipefail -c '
         root=$1
         shift
+        # A root that is a mount, as one is: without that unshare and mount refuse what they do elsewhere.
+        mount --bind "$root" "$root"
         mount --rbind /dev "$root/dev"
         mount -t proc proc "$root/proc"
         mount --rbind /sys "$root/sys"
@@ -45,7 +47,10 @@ inside() { # COMMAND ARGUMENTS...
         mkdir -p "$root/run/netns" "$root/run/lock" "$root/usr/share/dotnet" "$root/root/.nuget" "$HOME/.nuget"
         mount --bind "$dotnet" "$root/usr/share/dotnet"
         mount --bind "$HOME/.nuget" "$root/root/.nuget"
-        exec chroot "$root" "$@"
+        cd "$root"
+        pivot_root . .
+        umount --lazy .
+        exec chroot . "$@"
     ' bash "$root" env -i HOME=/root TERM=dumb LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         DEBIAN_FRONTEND=noninteractive "${settings[@]}" "$@" </dev/null
 }
@@ -81,7 +86,9 @@ if [[ -z $again ]]; then
 fi
 
 status=0
-inside bash -c 'cd /root/checkout && exec "$@"' bash "$@" || status=$?
+# Beside this shell, which heeds a signal only so.
+inside bash -c 'cd /root/checkout && exec "$@"' bash "$@" &
+wait $! || status=$?
 rm -rf "$place/test-results"
 [[ ! -d $root/root/checkout/artifacts/test-results ]] || cp -r "$root/root/checkout/artifacts/test-results" "$place/"
 finish

@@ -22,9 +22,9 @@ internal static class ChecksumGuard
     private const int LoadBytes = 26; // bpf_skb_load_bytes
     private const int ReadKernel = 113; // bpf_probe_read_kernel, kernel 5.5
 
-    private const int Partial = 3; // CHECKSUM_PARTIAL of linux/skbuff.h
+    private const int Partial = 3; // of the kernel alone: CHECKSUM_PARTIAL
     private const int ProtocolOfPacket = 16; // protocol of struct __sk_buff
-    private const int InternetProtocol = 0x0008; // ETH_P_IP, as it stands in the packet
+    private const int InternetProtocol = 0x0008; // as it stands in the packet: ETH_P_IP
     private const int EthernetHeader = 14; // ETH_HLEN
     private const int FragmentOffset = 0xff1f; // the bits of it, as they stand in the packet
     private const int UdpHeader = 8;

@@ -27,6 +27,7 @@ public class HeaderTests
         #include <netinet/in.h>
         #include <netinet/tcp.h>
         #include <linux/bpf.h>
+        #include <linux/btf.h>
         #include <linux/ethtool.h>
         #include <linux/gen_stats.h>
         #include <linux/if.h>
