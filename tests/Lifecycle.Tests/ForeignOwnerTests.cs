@@ -34,6 +34,22 @@ public sealed class ForeignOwnerTests
         Assert.Empty(bed.Records);
     }
 
+    /// <summary>The kernel calls a table busy that is linked to. Ours are for a moment, somebody else's link makes it one for ever.</summary>
+    [Fact]
+    public void A_filter_of_somebody_s_that_leads_to_a_table_of_ours_keeps_that_one_alone()
+    {
+        using Bed bed = new();
+        Namespace container = bed.Added("c1", 31005);
+        bed.Host.Tc("filter add dev eth0 ingress protocol ip prio 10 u32 match ip protocol 253 0xff link 600:");
+        bed.Plugin.Del(container, "c1").Require();
+        string left = bed.Host.Tc("filter show dev eth0 ingress");
+        Bed.Says(left, "link 600:");
+        string[] tables = [.. left.Split('\n').Where(line => line.Contains("ht divisor", StringComparison.Ordinal) && line.Contains("fh 6", StringComparison.Ordinal))];
+        Assert.All(tables, line => Assert.Contains("fh 600:", line, StringComparison.Ordinal));
+        bed.Host.Tc("filter del dev eth0 ingress protocol ip prio 10");
+        Assert.Equal("", bed.Host.Tc("filter show dev eth0 ingress"));
+    }
+
     [Theory]
     [InlineData("ingress protocol ip prio 10")]
     [InlineData("egress protocol ip prio 10")]

@@ -25,7 +25,7 @@ internal static class SharedHostState
     /// <summary>Likewise for 127.0.0.1, which is otherwise refused even on the loopback once its route is gone.</summary>
     public const string RouteLocalnet = "net/ipv4/conf/lo/route_localnet";
 
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(20);
 
     // Another ADD may be making the same at the same time; ENOSPC is how u32 says that a node number of the root table
     // is in use. That what is there is ours, CHECK finds out.
@@ -287,8 +287,8 @@ internal static class SharedHostState
     }
 
     /// <summary>
-    /// The kernel counts a deleted node's link to a table until no packet can be on its way through it any more, and
-    /// calls the table busy meanwhile. One that stays busy is linked to by somebody else, and is left to them.
+    /// The kernel counts a deleted node's link to a table until no packet can be on its way through it any more, and calls the table busy meanwhile: on
+    /// a busy machine for seconds. One that somebody else links to is busy for ever, and is left to them.
     /// </summary>
     private static void RemoveTables(NetlinkConnection host, FilterAttachment place, List<U32Table> tables) => SpinWait.SpinUntil(
         () =>
@@ -306,9 +306,22 @@ internal static class SharedHostState
             }
 
             tables = [.. failures.Select(f => tables[f.Index])];
-            return tables.Count == 0;
+            return tables.Count == 0 || IsLinkedTo(host, place, tables);
         },
         LongestDelay);
+
+    /// <summary>Whether somebody's filters, of another priority of the same hook, lead to all of these.</summary>
+    private static bool IsLinkedTo(NetlinkConnection host, FilterAttachment place, List<U32Table> tables)
+    {
+        var links = new HashSet<int>();
+        foreach (var (_, priority, protocol) in U32Filters.ListPriorities(host, place.Index, place.Parent).FindAll(p => p.Kind == "u32" && p.Priority != place.Priority))
+        {
+            links.UnionWith(
+                U32Filters.List(host, new FilterAttachment(place.Index, place.Parent, priority, protocol)).OfType<U32Node>().Select(n => n.Link?.Table ?? 0));
+        }
+
+        return tables.TrueForAll(table => links.Contains(table.Handle.Table));
+    }
 
     /// <summary>Nodes that are not of the shared filters and lead to a device that exists: the last container's have gone.</summary>
     private static List<U32Node> Strangers(NetlinkConnection host, FilterAttachment place, List<U32Filter> filters)
