@@ -314,6 +314,21 @@ public sealed class ReapTests : IDisposable
         _bed.AssertClean();
     }
 
+    /// <summary>Indexes follow from the ports, so those of another host's containers on the same machine are the same.</summary>
+    [Fact]
+    public void What_lives_in_a_container_of_another_host_keeps_no_interface_of_this_one()
+    {
+        using Bed elsewhere = new();
+        elsewhere.Added("alive", 31001);
+        Namespace deserted = _bed.Added("deserted", 31001);
+        string link = _bed.HostInterface("deserted");
+        Assert.Equal((int)elsewhere.Record("alive")["containerIfIndex"]!, (int)_bed.Record("deserted")["containerIfIndex"]!);
+        Abandon(deserted);
+        File.Delete(_bed.RecordPath("deserted"));
+        Bed.Says(Gc().Require(), "removed interface " + link);
+        _bed.AssertClean();
+    }
+
     [Fact]
     public void Unreadable_records_go_once_their_interface_is_gone()
     {

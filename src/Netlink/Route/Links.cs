@@ -10,6 +10,9 @@ public sealed record Link(int Index, string Name, LinkFlags Flags, uint Mtu, Mac
     /// <summary>The group that somebody put it into; 0 is the one that every link begins in.</summary>
     public uint Group { get; init; }
 
+    /// <summary>The id of the namespace that the peer is in (<see cref="NamespaceIds"/>); null where it is in the same.</summary>
+    public int? PeerNamespace { get; init; }
+
     public bool IsUp => (Flags & LinkFlags.Up) != 0;
 
     public bool HasCarrier => (Flags & LinkFlags.LowerUp) != 0;
@@ -233,6 +236,9 @@ public static class Links
                     break;
                 case LinkAttribute.Link:
                     link = link with { PeerIndex = attribute.As<int>() };
+                    break;
+                case LinkAttribute.LinkNamespaceId:
+                    link = link with { PeerNamespace = attribute.As<int>() };
                     break;
                 case LinkAttribute.Group:
                     link = link with { Group = attribute.As<uint>() };

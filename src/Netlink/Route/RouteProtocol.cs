@@ -24,6 +24,7 @@ public enum RouteMessage : ushort
     NewFilter = 44, // RTM_NEWTFILTER
     DeleteFilter = 45, // RTM_DELTFILTER
     GetFilter = 46, // RTM_GETTFILTER
+    GetNamespaceId = 90, // RTM_GETNSID
     NewStatistics = 92, // RTM_NEWSTATS
     GetStatistics = 94, // RTM_GETSTATS
 }
@@ -45,6 +46,13 @@ public enum LinkFlags : uint
     Loopback = 0x8, // IFF_LOOPBACK
     Running = 0x40, // IFF_RUNNING
     LowerUp = 0x10000, // IFF_LOWER_UP
+}
+
+/// <summary>Source: linux/net_namespace.h.</summary>
+public enum NamespaceIdAttribute : ushort
+{
+    Id = 1, // NETNSA_NSID
+    Descriptor = 3, // NETNSA_FD
 }
 
 /// <summary>Source: linux/if_link.h.</summary>

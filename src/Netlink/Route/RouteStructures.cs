@@ -14,6 +14,13 @@ public struct LinkHeader
     public LinkFlags Change; // ifi_change: the flags that the message is about
 }
 
+/// <summary>struct rtgenmsg of linux/rtnetlink.h.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct NamespaceIdHeader
+{
+    public AddressFamily Family; // rtgen_family
+}
+
 /// <summary>struct ifaddrmsg of linux/if_addr.h.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct AddressHeader

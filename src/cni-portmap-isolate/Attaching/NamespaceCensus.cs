@@ -25,11 +25,11 @@ internal static class NamespaceCensus
     public static HashSet<NamespaceIdentity> ReadUsed() => Read(ProcessPaths().Concat(MountedPaths()));
 
     /// <summary>The far ends of veths that are in a namespace in use: the near end's index with the far end's.</summary>
-    /// <param name="own">The namespace of the near ends.</param>
-    public static HashSet<VethPair> ReadFarEnds(NamespaceIdentity own)
+    /// <param name="own">The namespace of the near ends. Another may have links with the same indexes.</param>
+    public static HashSet<VethPair> ReadFarEnds(NetworkNamespace own)
     {
         HashSet<VethPair> ends = [];
-        HashSet<NamespaceIdentity> seen = [own];
+        HashSet<NamespaceIdentity> seen = [own.Identity];
         foreach (var path in ProcessPaths().Concat(MountedPaths()))
         {
             if (NetworkNamespace.Glance(path) is not { } identity || !seen.Add(identity))
@@ -43,7 +43,12 @@ internal static class NamespaceCensus
                 ends.UnionWith(entered.Run(() =>
                 {
                     using var connection = NetlinkConnection.Open();
-                    return Links.List(connection).FindAll(l => l.Kind == "veth").ConvertAll(l => new VethPair(l.PeerIndex, l.Index));
+                    var veths = Links.List(connection).FindAll(l => l.Kind == "veth" && l.PeerNamespace is not null);
+
+                    // Behind the list: the kernel gives an id when it first shows a link.
+                    return veths.Count > 0 && NamespaceIds.Find(connection, own.Descriptor) is { } id
+                        ? veths.FindAll(l => l.PeerNamespace == id).ConvertAll(l => new VethPair(l.PeerIndex, l.Index))
+                        : [];
                 }));
             }
             catch (IOException)

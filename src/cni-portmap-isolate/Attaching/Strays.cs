@@ -91,7 +91,7 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
             return [];
         }
 
-        var inUse = NamespaceCensus.ReadFarEnds(session.Namespace.Identity);
+        var inUse = NamespaceCensus.ReadFarEnds(session.Namespace);
         return unrecorded.FindAll(l => !inUse.Contains(new VethPair(l.Index, l.PeerIndex)));
     }
 

@@ -19,7 +19,7 @@ internal static class StraysDiagnosis
         var known = host.Attachments.Select(a => a.IfIndex).ToHashSet();
         var names = host.Attachments.Select(a => a.HostInterface).Concat(host.Content.Unreadable.Select(u => u.HostInterface)).ToHashSet();
         var unknown = host.Links.Where(l => l.Kind == "veth" && IsName(l.Name) && !names.Contains(l.Name)).ToList();
-        var inUse = unknown.Count == 0 ? [] : NamespaceCensus.ReadFarEnds(host.Session.Namespace.Identity);
+        var inUse = unknown.Count == 0 ? [] : NamespaceCensus.ReadFarEnds(host.Session.Namespace);
         foreach (var link in unknown)
         {
             known.Add(link.Index);

@@ -50,6 +50,21 @@ public class DumpGoldenTests
             00 00 0000 01000000 00000000 f2ffffff 08000a00 // tcmsg
             """);
 
+    // ip netns list
+    [Fact]
+    public void Id_of_a_namespace() => Check(
+        NamespaceIds.Request(6),
+        captured: """
+            1c000000 5a00 0100 4b8a0a6b 00000000 // RTM_GETNSID REQUEST
+            00 000000 // rtgenmsg, padding
+            0800 0300 06000000 // NETNSA_FD
+            """,
+        own: """
+            1c000000 5a00 0500 01000000 00000000 // RTM_GETNSID REQUEST|ACK
+            00 000000 // rtgenmsg, padding
+            0800 0300 06000000 // NETNSA_FD
+            """);
+
     // ss -4tian
     [Fact]
     public void Tcp_sockets_of_all_states_with_their_information() => CheckSockets(

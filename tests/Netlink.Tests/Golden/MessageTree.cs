@@ -49,6 +49,7 @@ internal static class MessageTree
             >= 24 and <= 30 => (12, []),
             >= 36 and <= 42 => (20, QdiscNests),
             >= 44 and <= 46 => (20, FilterNests),
+            90 => (4, []),
             _ => throw new ArgumentException($"no layout for message type {type}", nameof(message)),
         };
         return Parse(message, structure, nests);

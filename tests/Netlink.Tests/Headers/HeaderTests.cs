@@ -41,6 +41,7 @@ public class HeaderTests
         #include <linux/nsfs.h>
         #include <linux/pkt_cls.h>
         #include <linux/pkt_sched.h>
+        #include <linux/net_namespace.h>
         #include <linux/rtnetlink.h>
         #include <linux/sock_diag.h>
         #include <linux/sockios.h>

@@ -25,6 +25,21 @@ public sealed class RouteKernelTests : IDisposable
     }
 
     [Fact]
+    public void A_namespace_has_an_id_for_another_that_one_of_its_links_leads_to()
+    {
+        using var pod = Create();
+        using var inside = pod.Connect();
+        Assert.Null(NamespaceIds.Find(inside, _host.Opened.Descriptor));
+        Execute(_connection, b => Links.CreateVeth(b, new VethEnd(Near, 4097), new VethEnd("eth0", 77), pod.Opened.Descriptor, Mac, 1400));
+        var far = Assert.IsType<Link>(Links.Find(inside, "eth0"));
+        var near = Assert.IsType<Link>(Links.Find(_connection, Near));
+        Assert.Equal(far.PeerNamespace, NamespaceIds.Find(inside, _host.Opened.Descriptor));
+        Assert.Equal(near.PeerNamespace, NamespaceIds.Find(_connection, pod.Opened.Descriptor));
+        Assert.NotNull(far.PeerNamespace);
+        Assert.Null(Links.Find(_connection, 1)!.PeerNamespace);
+    }
+
+    [Fact]
     public void Veth_into_another_namespace_reads_back_as_requested()
     {
         using var pod = Create();
