@@ -76,6 +76,11 @@ public sealed partial record Companion(string Name, Func<Scene, Plugin, Outcome>
             {
                 scene.Plugin.Keep(added, Scene.Victim);
             }
+            else if (target == Target.Add && this == Delete && halted.Result.Protocol is { Succeeded: true } made)
+            {
+                // Which of both was seen to end first does not tell which came first.
+                scene.Plugin.Keep(made, Scene.Victim);
+            }
 
             return (halted.Result, own.Result);
         }
