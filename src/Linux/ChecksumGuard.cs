@@ -34,8 +34,9 @@ internal static class ChecksumGuard
     private const int LongestSpan = 512 - HeaderBytes;
 
     /// <summary>
-    /// Looks at the place itself. What is still to be filled in has to start exactly behind the IPv4 header, where the policing filters look for ports,
-    /// and to go where TCP, UDP and SCTP have their checksums; or to be of a packet in a tunnel by UDP, behind UDP's header. Null where the layout is none that a program can be made of.
+    /// Looks at the place itself. What is still to be filled in has to start exactly behind the IPv4 header, where the policing filters look for
+    /// ports, and to go where TCP, UDP and SCTP have their checksums; or to be of a packet in a tunnel by UDP, behind UDP's header. Null where the
+    /// layout is none that a program can be made of.
     /// </summary>
     public static ulong[]? LookingAtThePlace(SocketBufferLayout layout)
     {
@@ -132,8 +133,8 @@ internal static class ChecksumGuard
 
     /// <summary>
     /// For kernels that do not tell where the place stands: drops all that is still to be filled in, whatever the place. Containers have to
-    /// compute their checksums themselves then. A function that adjusts a checksum leaves alone what a packet has that is still to be filled in. So two bytes
-    /// are adjusted as if they were a checksum, and put back if they have changed; if not, the packet is not finished. Kernel 4.9.
+    /// compute their checksums themselves then. A function that adjusts a checksum leaves alone what a packet has that is still to be filled in.
+    /// So two bytes are adjusted as if they were a checksum, and put back if they have changed; if not, the packet is not finished. Kernel 4.9.
     /// </summary>
     public static ulong[] LettingPassWhatIsFinished =>
     [

@@ -98,7 +98,9 @@ public sealed class KernelTypes
         return isInside;
     }
 
-    /// <summary>Where a member lies, also one of structures and unions without a name inside; null where there is no such structure or member.</summary>
+    /// <summary>
+    /// Where a member lies, also one of structures and unions without a name inside; null where there is no such structure or member.
+    /// </summary>
     public MemberPlace? Find(ReadOnlySpan<byte> structure, ReadOnlySpan<byte> member)
     {
         foreach (var begin in _begins)
@@ -167,7 +169,8 @@ public sealed class KernelTypes
         Kind.Structure or Kind.Union => CountOf(type) * MemberSize,
         Kind.Enumeration or Kind.Prototype => CountOf(type) * 8,
         Kind.Section or Kind.WideEnumeration => CountOf(type) * 12,
-        Kind.Pointer or Kind.Forward or Kind.Alias or Kind.Volatile or Kind.Constant or Kind.Restrict or Kind.Function or Kind.Float or Kind.TypeTag => 0,
+        Kind.Pointer or Kind.Forward or Kind.Alias or Kind.Volatile or Kind.Constant or Kind.Restrict => 0,
+        Kind.Function or Kind.Float or Kind.TypeTag => 0,
         _ => null,
     };
 

@@ -6,8 +6,8 @@ using CniIsolator.Testbed;
 namespace CniIsolator.Security.Tests;
 
 /// <summary>
-/// A checksum that is filled in behind the filters, over the port that they have seen. Each attack is tried twice: with the filter that guards against
-/// it, and without, where it succeeds; else it would prove nothing that the first time nothing happens.
+/// A checksum that is filled in behind the filters, over the port that they have seen. Each attack is tried twice: with the filter that guards
+/// against it, and without, where it succeeds; else it would prove nothing that the first time nothing happens.
 /// </summary>
 public sealed class ChecksumPlaceTests
 {
@@ -18,7 +18,9 @@ public sealed class ChecksumPlaceTests
     // Of an IPv4 header in words: sixteen bytes more than the five that the kernel makes, which is as far as TCP's checksum is from its source port.
     private const int LongHeader = 9;
 
-    /// <summary>A packet socket with PACKET_VNET_HDR names the place. Without the kernel's types a container has to switch its offloads on for that.</summary>
+    /// <summary>
+    /// A packet socket with PACKET_VNET_HDR names the place. Without the kernel's types a container has to switch its offloads on for that.
+    /// </summary>
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -64,8 +66,8 @@ public sealed class ChecksumPlaceTests
     }
 
     /// <summary>
-    /// A connection of the container's own kernel: no flag of its socket tells of it. Behind the stack nftables makes the IPv4 header four words longer, so that what the
-    /// filters take for the source port is TCP's checksum, and writes an owned port there.
+    /// A connection of the container's own kernel: no flag of its socket tells of it. Behind the stack nftables makes the IPv4 header four words
+    /// longer, so that what the filters take for the source port is TCP's checksum, and writes an owned port there.
     /// </summary>
     [Theory]
     [InlineData("type filter hook postrouting priority 300", true)]
@@ -81,16 +83,19 @@ public sealed class ChecksumPlaceTests
         using Process container = site.Host.Start("unshare", "--user", "--map-root-user", "--net", "sleep", "1000");
         string path = string.Create(CultureInfo.InvariantCulture, $"/proc/{container.Id}/ns/net");
         Wait.Until(
-            () => new FileInfo(path).LinkTarget != new FileInfo("/proc/self/ns/net").LinkTarget && File.ReadAllText($"/proc/{container.Id}/comm").Trim() == "sleep",
+            () => new FileInfo(path).LinkTarget != new FileInfo("/proc/self/ns/net").LinkTarget
+                && File.ReadAllText($"/proc/{container.Id}/comm").Trim() == "sleep",
             "the container");
-        PluginResult added = site.Plugin.Run(site.Plugin.Attachment("ADD", path, "hostile", config: site.Plugin.Config.WithPorts(HostilePort))).Require();
+        NetworkConfig config = site.Plugin.Config.WithPorts(HostilePort);
+        PluginResult added = site.Plugin.Run(site.Plugin.Attachment("ADD", path, "hostile", config: config)).Require();
         string hostEnd = added.Member("interfaces")!.Value[0].GetProperty("name").GetString()!;
         string[] inside = [$"--target={container.Id}", "--user", "--net", "--preserve-credentials", "--"];
+        string family = hook.Contains("egress", StringComparison.Ordinal) ? "netdev" : "ip";
         string connect = $"exec 3<>/dev/tcp/{site.OutAddress}/{Site.ServerPort}";
         CommandResult Inside(params string[] command) => CommandResult.Run("nsenter", [.. inside, .. command]);
         int Sent()
         {
-            string listed = Inside("nft", "list", "counter", hook.Contains("egress", StringComparison.Ordinal) ? "netdev" : "ip", "attack", "sent").Require();
+            string listed = Inside("nft", "list", "counter", family, "attack", "sent").Require();
             return int.Parse(listed.Split("packets ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
         }
 
@@ -109,8 +114,8 @@ public sealed class ChecksumPlaceTests
                 Inside("ethtool", "-K", "eth0", "tx", "on").Require();
             }
 
-            string family = hook.Contains("egress", StringComparison.Ordinal) ? "netdev" : "ip";
-            string rule = $"ip daddr {site.OutAddress} tcp flags syn / syn,ack @th,128,16 set {HostilePort} ip hdrlength set {LongHeader} counter name sent";
+            string change = $"@th,128,16 set {HostilePort} ip hdrlength set {LongHeader}";
+            string rule = $"ip daddr {site.OutAddress} tcp flags syn / syn,ack {change} counter name sent";
             Inside("nft", $"table {family} attack {{ counter sent {{ }}; chain c {{ {hook}; policy accept; {rule}; }}; }}").Require();
             Attack();
 
@@ -142,7 +147,8 @@ public sealed class ChecksumPlaceTests
     public async Task Without_the_kernels_types_a_container_computes_its_checksums_and_all_ways_are_open()
     {
         using Site site = new(2, kernelTypes: false);
-        IReadOnlyList<MatrixCase> cases = await ProbeMatrix.RunAsync(site.Topology, site.C1.InMatrix("C1"), site.C2.InMatrix("C2"), new MatrixOptions { Bulk = true });
+        IReadOnlyList<MatrixCase> cases = await ProbeMatrix.RunAsync(
+            site.Topology, site.C1.InMatrix("C1"), site.C2.InMatrix("C2"), new MatrixOptions { Bulk = true });
         Assert.Equal("", ProbeMatrix.Failures(cases));
         Assert.True(cases.Count >= 70, $"{cases.Count} probes");
         site.Plugin.Check(site.C1.Place, "c1").Require();

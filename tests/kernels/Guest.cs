@@ -25,7 +25,9 @@ public abstract partial class Guest(string package) : IAsyncLifetime
 
     /// <summary>Names of all statements that were made in a mode, in their order.</summary>
     public IEnumerable<string> Statements(string mode) =>
-        _lines.Select(line => Statement().Match(line)).Where(said => said.Success && said.Groups[2].Value == mode).Select(said => said.Groups[3].Value);
+        _lines.Select(line => Statement().Match(line))
+            .Where(said => said.Success && said.Groups[2].Value == mode)
+            .Select(said => said.Groups[3].Value);
 
     /// <summary>"ok", why not, or null where nothing was said of it.</summary>
     public string? Verdict(string mode, string name) => _said.GetValueOrDefault($"{mode} {name}");

@@ -8,7 +8,8 @@ public static class NamespaceIds
     private const int NotAssigned = -1; // NETNSA_NSID_NOT_ASSIGNED
 
     /// <summary>
-    /// The id that the connection's namespace has for another one, or null where it has none: no link of its own leads there, or none was looked at yet.
+    /// The id that the connection's namespace has for another one, or null where it has none: no link of its own leads there, or none was looked at
+    /// yet.
     /// Equivalent to: what <c>ip netns list</c> asks for each name (<c>ip netns list-id</c> shows all).
     /// </summary>
     /// <param name="connection">A connection into the namespace that knows the other.</param>

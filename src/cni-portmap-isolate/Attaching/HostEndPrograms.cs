@@ -23,7 +23,9 @@ internal sealed class HostEndPrograms : IDisposable
 
     public BpfProgram? Guard { get; }
 
-    /// <summary>Whether the first one drops every packet that is not finished, so that containers have to compute their checksums themselves.</summary>
+    /// <summary>
+    /// Whether the first one drops every packet that is not finished, so that containers have to compute their checksums themselves.
+    /// </summary>
     public bool NeedsFinished { get; }
 
     public BpfProgram? Drop { get; }

@@ -287,8 +287,8 @@ internal static class SharedHostState
     }
 
     /// <summary>
-    /// The kernel counts a deleted node's link to a table until no packet can be on its way through it any more, and calls the table busy meanwhile: on
-    /// a busy machine for seconds. One that somebody else links to is busy for ever, and is left to them.
+    /// The kernel counts a deleted node's link to a table until no packet can be on its way through it any more, and calls the table busy meanwhile:
+    /// on a busy machine for seconds. One that somebody else links to is busy for ever, and is left to them.
     /// </summary>
     private static void RemoveTables(NetlinkConnection host, FilterAttachment place, List<U32Table> tables) => SpinWait.SpinUntil(
         () =>
@@ -314,10 +314,11 @@ internal static class SharedHostState
     private static bool IsLinkedTo(NetlinkConnection host, FilterAttachment place, List<U32Table> tables)
     {
         var links = new HashSet<int>();
-        foreach (var (_, priority, protocol) in U32Filters.ListPriorities(host, place.Index, place.Parent).FindAll(p => p.Kind == "u32" && p.Priority != place.Priority))
+        var others = U32Filters.ListPriorities(host, place.Index, place.Parent).FindAll(p => p.Kind == "u32" && p.Priority != place.Priority);
+        foreach (var (_, priority, protocol) in others)
         {
-            links.UnionWith(
-                U32Filters.List(host, new FilterAttachment(place.Index, place.Parent, priority, protocol)).OfType<U32Node>().Select(n => n.Link?.Table ?? 0));
+            var nodes = U32Filters.List(host, place with { Priority = priority, Protocol = protocol }).OfType<U32Node>();
+            links.UnionWith(nodes.Select(n => n.Link?.Table ?? 0));
         }
 
         return tables.TrueForAll(table => links.Contains(table.Handle.Table));
