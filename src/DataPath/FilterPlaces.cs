@@ -17,6 +17,9 @@ public static class FilterPlaces
     /// <summary>What comes after all others in the master's fq_codel.</summary>
     public const ushort HostFlowPriority = 28784;
 
+    /// <summary>Whether a priority of a host end is one of ours.</summary>
+    public static bool IsOurs(ushort priority) => priority is GuardPriority or ArpPriority or InternetPriority or DropPriority;
+
     /// <summary>The root table of a priority, see <see cref="U32Handle.AsRequested"/>.</summary>
     public const int Root = 0;
 

@@ -7,6 +7,7 @@ namespace CniIsolator.Linux;
 public sealed unsafe partial class BpfProgram : IDisposable
 {
     private const int Load = 5; // BPF_PROG_LOAD
+    private const int GetInformation = 15; // BPF_OBJ_GET_INFO_BY_FD
     private const uint TrafficClassifier = 3; // BPF_PROG_TYPE_SCHED_CLS
 
     // "r0 = 2; exit": the verdict TC_ACT_SHOT for every packet. Source: Documentation/bpf/standardization/instruction-set.rst.
@@ -14,7 +15,16 @@ public sealed unsafe partial class BpfProgram : IDisposable
 
     private readonly SafeFileHandle _handle;
 
-    private BpfProgram(SafeFileHandle handle) => _handle = handle;
+    private BpfProgram(SafeFileHandle handle)
+    {
+        _handle = handle;
+        Tag = ReadTag((int)handle.DangerousGetHandle());
+    }
+
+    /// <summary>
+    /// The kernel's digest of the instructions, as it shows it of a filter with this program: 16 hexadecimal digits. Null before kernel 4.13.
+    /// </summary>
+    public string? Tag { get; }
 
     /// <summary>For the attribute that hands the program to a filter. Valid until disposal.</summary>
     public int Descriptor => (int)_handle.DangerousGetHandle();
@@ -52,6 +62,20 @@ public sealed unsafe partial class BpfProgram : IDisposable
         }
     }
 
+    private static string? ReadTag(int descriptor)
+    {
+        var information = default(ProgramInformation);
+        var attributes = new InformationAttributes
+        {
+            Descriptor = (uint)descriptor,
+            Length = (uint)sizeof(ProgramInformation),
+            Information = (ulong)&information,
+        };
+        return SystemCall(Number, GetInformation, (LoadAttributes*)&attributes, (uint)sizeof(InformationAttributes)) < 0
+            ? null
+            : Convert.ToHexStringLower(new ReadOnlySpan<byte>(information.Tag, 8));
+    }
+
     public void Dispose() => _handle.Dispose();
 
     // __NR_bpf; libc has no function of that name.
@@ -70,6 +94,24 @@ public sealed unsafe partial class BpfProgram : IDisposable
         public ulong LogBuffer; // log_buf
         public uint KernelVersion; // kern_version
         public uint Flags; // prog_flags
+    }
+
+    /// <summary>The part of union bpf_attr for BPF_OBJ_GET_INFO_BY_FD. Source: linux/bpf.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct InformationAttributes
+    {
+        public uint Descriptor; // info.bpf_fd
+        public uint Length; // info.info_len
+        public ulong Information; // info.info
+    }
+
+    /// <summary>The head of struct bpf_prog_info of linux/bpf.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct ProgramInformation
+    {
+        public uint Type; // type
+        public uint Identifier; // id
+        public fixed byte Tag[8]; // tag
     }
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]

@@ -7,7 +7,7 @@ namespace CniIsolator.Netlink.Tc;
 /// <summary>Operations on bpf filters.</summary>
 public static class BpfFilters
 {
-    private const uint DirectAction = 1; // TCA_BPF_FLAG_ACT_DIRECT
+    internal const uint DirectAction = 1; // TCA_BPF_FLAG_ACT_DIRECT
 
     /// <summary>
     /// Equivalent to: <c>tc filter add dev INDEX parent PARENT protocol PROTOCOL prio PRIORITY bpf da fd PROGRAM name NAME</c>:

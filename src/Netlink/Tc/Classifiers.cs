@@ -16,6 +16,12 @@ public sealed record Classifier(string Kind, ushort Priority, EthernetProtocol P
     /// <summary>Of a bpf filter: the program's number among those that are loaded, 0 where it is not told.</summary>
     public uint ProgramIdentifier { get; init; }
 
+    /// <summary>Of a bpf filter: the kernel's digest of the program's instructions; null where it is not told (before kernel 4.13).</summary>
+    public string? ProgramTag { get; init; }
+
+    /// <summary>Of a bpf filter: whether what the program returns is the verdict.</summary>
+    public bool IsDirectAction { get; init; }
+
     /// <summary>Of a filter that redirects or copies: index of the device, 0 where that has gone; null for one that does neither.</summary>
     public int? Target { get; init; }
 }
@@ -71,6 +77,14 @@ public static class Classifiers
             else if (found.Kind == "bpf" && (BpfAttribute)option.Type == BpfAttribute.Identifier)
             {
                 filter = filter with { ProgramIdentifier = option.As<uint>() };
+            }
+            else if (found.Kind == "bpf" && (BpfAttribute)option.Type == BpfAttribute.Tag)
+            {
+                filter = filter with { ProgramTag = Convert.ToHexStringLower(option.Value) };
+            }
+            else if (found.Kind == "bpf" && (BpfAttribute)option.Type == BpfAttribute.Flags)
+            {
+                filter = filter with { IsDirectAction = (option.As<uint>() & BpfFilters.DirectAction) != 0 };
             }
         }
 

@@ -45,6 +45,7 @@ public enum BpfAttribute : ushort
     Program = 6, // TCA_BPF_FD
     Name = 7, // TCA_BPF_NAME
     Flags = 8, // TCA_BPF_FLAGS
+    Tag = 10, // TCA_BPF_TAG
     Identifier = 11, // TCA_BPF_ID
 }
 

@@ -4,13 +4,13 @@ using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.KernelState;
 
 /// <summary>
 /// Which network namespaces are in use, as far as this process sees: those that processes are in, and those that are mounted somewhere. It must see
 /// the host's processes: run with a process namespace of its own it would find containers empty.
 /// </summary>
-internal static class NamespaceCensus
+public static class NamespaceUsage
 {
     // PROC_PID_INIT_INO of linux/proc_ns.h
     private const ulong InitialProcessNamespace = 0xeffffffc;
@@ -107,4 +107,4 @@ internal static class NamespaceCensus
 }
 
 /// <summary>The indexes of a veth's ends, each in its namespace.</summary>
-internal sealed record VethPair(int Near, int Far);
+public sealed record VethPair(int Near, int Far);

@@ -1,47 +1,40 @@
-using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState.Objects;
+using CniIsolator.KernelState.Observation;
+using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.Configuration;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.KernelState;
 
 /// <summary>
 /// What all containers of a host share: the demultiplexer's tables on the master and on the loopback, the loopback's
 /// MAC, and two of its sysctls. The first container brings it, the last one takes it away.
 /// </summary>
-internal static class SharedHostState
+public static class HostDataPath
 {
-    /// <summary>
-    /// A packet redirected to the loopback has a source address of this host, and no route attached any more:
-    /// without accept_local the kernel takes it for spoofed.
-    /// </summary>
-    public const string AcceptLocal = "net/ipv4/conf/lo/accept_local";
-
-    /// <summary>Likewise for 127.0.0.1, which is otherwise refused even on the loopback once its route is gone.</summary>
-    public const string RouteLocalnet = "net/ipv4/conf/lo/route_localnet";
-
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(20);
 
-    // Another ADD may be making the same at the same time; ENOSPC is how u32 says that a node number of the root table
-    // is in use. That what is there is ours, CHECK finds out.
-    private static readonly Errno[] AlreadyThere = [Errno.Exists, Errno.NoSpace];
+    /// <summary>What the host's loopback carries now: it changes with the first container and with the last one.</summary>
+    /// <exception cref="IsolationException">There is no loopback.</exception>
+    public static MacAddress ReadLoopbackMac(NetlinkConnection host) =>
+        (Links.Find(host, FilterPlaces.Loopback) ?? throw new IsolationException(IsolationFault.FeatureMissing, "the host has no loopback interface")).Mac;
 
     /// <summary>What the host has before the first container comes: the note from which <see cref="Remove"/> works.</summary>
-    public static HostRecord Describe(NetlinkConnection host, HostFacts facts, string hostNetns) => new()
+    public static HostRecord Describe(NetlinkConnection host, HostConfiguration facts, string hostNetns) => new()
     {
         HostNetns = hostNetns,
         Master = facts.Master.Name,
         MasterIfIndex = facts.Master.Index,
         CreatedMasterQdisc = !HasFilterQdisc(host, facts.Master),
         CreatedLoopbackQdisc = !Qdiscs.List(host, FilterPlaces.Loopback).Exists(q => q.HoldsIngressFilters),
-        LoopbackMac = HostFacts.ReadLoopbackMac(host).ToString(),
+        LoopbackMac = ReadLoopbackMac(host).ToString(),
         Sysctls = new OrderedDictionary<string, string>(
-            ((string[])[AcceptLocal, RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
+            ((string[])[HostPlan.AcceptLocal, HostPlan.RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
     };
 
     /// <summary>
@@ -51,9 +44,9 @@ internal static class SharedHostState
     /// <param name="host">A connection into the host's namespace.</param>
     /// <param name="facts">The host.</param>
     /// <param name="running">A container that shares it.</param>
-    public static ReconstructedHost Reconstruct(NetlinkConnection host, HostFacts facts, Attachment running)
+    public static ReconstructedHost Reconstruct(NetlinkConnection host, HostConfiguration facts, Attachment running)
     {
-        var now = Describe(host, facts, running.HostNetns);
+        var now = Describe(host, facts, running.MadeOn.Netns);
         var assumed = new List<string>();
         var sysctls = new OrderedDictionary<string, string>();
         foreach (var (name, value) in now.Sysctls)
@@ -65,7 +58,7 @@ internal static class SharedHostState
             }
         }
 
-        var isOurMac = now.LoopbackMac == running.Mac || now.LoopbackMac == facts.Master.Mac.ToString();
+        var isOurMac = now.LoopbackMac == running.Host.Mac || now.LoopbackMac == facts.Master.Mac.ToString();
         if (isOurMac)
         {
             assumed.Add("lo had no MAC before the first container, as in every new network namespace");
@@ -97,106 +90,63 @@ internal static class SharedHostState
 
     /// <summary>Makes whatever of it is missing. Safe beside another process that does the same.</summary>
     /// <param name="host">A connection into the host's namespace.</param>
-    /// <param name="facts">The host.</param>
+    /// <param name="values">What the containers share.</param>
     /// <param name="hostLoopback">Whether 127.0.0.1 is shared.</param>
     /// <param name="flows">Where the master's queues hang, if containers have one each.</param>
-    /// <param name="hasMaster">Whether the master is there; without it the loopback's part alone is made.</param>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
-    /// <exception cref="CniException">Somebody else's qdisc stands where the master's queues should.</exception>
-    public static void Ensure(NetlinkConnection host, HostFacts facts, bool hostLoopback, FlowClassifierParent? flows, bool hasMaster = true)
+    /// <exception cref="IsolationException">Somebody else's qdisc stands where the master's queues should.</exception>
+    public static void Ensure(NetlinkConnection host, HostValues values, bool hostLoopback, FlowClassifierParent? flows)
     {
-        foreach (var name in hostLoopback ? (string[])[AcceptLocal, RouteLocalnet] : [AcceptLocal])
+        var kernel = new NamespaceKernel(host, Place.Host);
+        new Reconciler(kernel).Apply(HostPlan.Of(values, hostLoopback, flows: null)).OrThrow();
+        if (flows is { } parent)
         {
-            if (Sysctl.Read(name) != "1")
-            {
-                Sysctl.Write(name, "1");
-            }
-        }
-
-        var batch = new NetlinkBatch();
-        if (HostFacts.ReadLoopbackMac(host) != facts.Master.Mac)
-        {
-            // Frames that go from the loopback to a container keep their destination MAC, and the container's
-            // interface drops what is not for its own.
-            Links.SetMac(batch, FilterPlaces.Loopback, facts.Master.Mac, "set the MAC of the host's loopback");
-        }
-
-        if (hasMaster)
-        {
-            Qdiscs.AddClsact(batch, facts.Master.Index, $"add clsact to {facts.Master.Name}", Errno.Exists);
-        }
-
-        Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "add clsact to lo", Errno.Exists);
-        foreach (var filter in hasMaster ? All(facts.Master.Index, facts.Address.Address) : PortDemultiplexer.SharedOnLoopback(facts.Address.Address))
-        {
-            U32Filters.Add(batch, filter, "add the shared filters", AlreadyThere);
-        }
-
-        host.ExecuteOrThrow(batch);
-        if (hasMaster && flows is { } parent)
-        {
-            EnsureFlows(host, facts, parent);
+            EnsureFlows(host, kernel, HostPlan.Of(values, hostLoopback, parent).Only(o => IsOfFlows(o, values.MasterIndex)), values, parent);
         }
     }
 
-    private static void EnsureFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
+    private static bool IsOfFlows(KernelObject planned, int master) =>
+        planned is FlowQdiscState || (planned is FilterState filter && filter.Filter.At.Index == master && filter.Filter.At.Parent == UniqueFlows.Qdisc);
+
+    private static void EnsureFlows(NetlinkConnection host, NamespaceKernel kernel, Plan plan, HostValues values, FlowClassifierParent parent)
     {
-        var failures = TryMakeFlows(host, facts, parent);
-        if (failures.Count > 0 && Qdiscs.List(host, facts.Master.Index).Find(q => IsOurs(q) && q.Parent != parent.Handle) is { } misplaced)
+        var reconciler = new Reconciler(kernel);
+        var refusals = reconciler.Apply(plan).Refusals;
+        if (refusals.Count > 0 && Qdiscs.List(host, values.MasterIndex).Find(q => IsOurs(q) && q.Parent != parent.Handle) is { } misplaced)
         {
             // Of containers that had their queues elsewhere, and are gone.
-            var removal = new NetlinkBatch(256);
-            Qdiscs.Delete(removal, facts.Master.Index, misplaced.Parent, UniqueFlows.Qdisc, $"remove fq_codel from {facts.Master.Name}");
-            host.ExecuteOrThrow(removal);
-            failures = TryMakeFlows(host, facts, parent);
+            var elsewhere = new FlowQdiscState(values.Master, values.MasterIndex, new FlowClassifierParent(misplaced.Parent)) { Place = Place.Host };
+            kernel.Apply([new Change(ChangeKind.Delete, elsewhere)]).OrThrow();
+            refusals = reconciler.Apply(plan).Refusals;
         }
 
-        if (failures.Count == 0)
+        if (refusals.Count == 0)
         {
             return;
         }
 
         // The kernel replaces nobody's qdisc unasked; whether there is ours already it does not say.
-        var found = Qdiscs.Find(host, facts.Master.Index, parent.Handle);
-        if (found is not null && !IsOurs(found) && !found.IsDefault)
+        var wanted = plan.Objects[0];
+        if (kernel.Find(wanted) is { } found)
         {
-            throw new CniException(
-                CniErrorCode.InvalidNetworkConfig,
-                $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: {facts.Master.Name} has a qdisc {found.Kind} {TcHandle.Format(found.Handle)} at {parent} already",
-                $"it is somebody else's and was left as it is; remove it, or name one of its classes as {ConfigurationKeys.EgressFlowClassifierParent}");
+            wanted.CanChange(found);
         }
 
-        if (failures[0] is { Index: 0, Errno: Errno.NoEntry or Errno.Invalid } && !parent.IsRoot && !FeatureProbe.LacksFqCodel())
+        if (refusals[0] is { Change.Object: FlowQdiscState, Errno: Errno.NoEntry or Errno.Invalid } && !parent.IsRoot && !FeatureProbe.LacksFqCodel())
         {
-            throw new CniException(
-                CniErrorCode.InvalidNetworkConfig,
-                $"{ConfigurationKeys.EgressFlowClassifierParent}: \"{parent}\" is no class of {facts.Master.Name}",
-                failures[0].ToException().Message);
+            throw new IsolationException(
+                IsolationFault.InvalidConfiguration,
+                $"{FlowClassifierParent.Key}: \"{parent}\" is no class of {values.Master}",
+                refusals[0].Exception.Message);
         }
 
-        if (failures.FirstOrDefault(f => f.Index > 0 || f.Errno != Errno.Exists) is { } failure)
+        if (refusals.FirstOrDefault(r => r.Change.Object is not FlowQdiscState || r.Errno != Errno.Exists) is { } refusal)
         {
-            throw failure.ToException();
+            throw refusal.Exception;
         }
-    }
-
-    private static IReadOnlyList<NetlinkFailure> TryMakeFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
-    {
-        var batch = new NetlinkBatch();
-        UniqueFlows.AddQdisc(batch, facts.Master.Index, parent.Handle, $"add fq_codel to {facts.Master.Name}");
-        foreach (var filter in UniqueFlows.Shared(facts.Master.Index, facts.Address.Address))
-        {
-            U32Filters.Add(batch, filter, "add the filters of the master's queues", AlreadyThere);
-        }
-
-        return host.Execute(batch);
     }
 
     private static bool IsOurs(Qdisc qdisc) => qdisc is { Kind: "fq_codel", Handle: UniqueFlows.Qdisc };
-
-    /// <summary>All shared filters, to make and to compare with.</summary>
-    public static IEnumerable<U32Filter> All(int master, InternetAddress address) =>
-        PortDemultiplexer.SharedOnMaster(master, address).Concat(PortDemultiplexer.SharedOnLoopback(address));
 
     /// <summary>Takes away the master's queues, if the note says that there are any. Somebody else's qdisc in their place stays.</summary>
     public static void RemoveFlows(NetlinkConnection host, HostRecord record)
@@ -327,7 +277,7 @@ internal static class SharedHostState
     /// <summary>Nodes that are not of the shared filters and lead to a device that exists: the last container's have gone.</summary>
     private static List<U32Node> Strangers(NetlinkConnection host, FilterAttachment place, List<U32Filter> filters)
     {
-        var shared = All(place.Index, InternetAddress.Loopback).Where(f => f.At == place).Select(f => f.Handle).ToHashSet();
+        var shared = HostPlan.Tables(place.Index, InternetAddress.Loopback).Where(f => f.At == place).Select(f => f.Handle).ToHashSet();
         return
         [
             .. filters.OfType<U32Node>().Where(n =>
@@ -340,8 +290,8 @@ internal static class SharedHostState
         var qdisc = Qdiscs.List(host, master.Index).Find(q => q.HoldsIngressFilters);
         if (qdisc is { IngressBlock: > 0 })
         {
-            throw new CniException(
-                CniErrorCode.InvalidNetworkConfig,
+            throw new IsolationException(
+                IsolationFault.InvalidConfiguration,
                 $"master \"{master.Name}\": its {qdisc.Kind} qdisc shares filter block {qdisc.IngressBlock} with other devices",
                 "the block belongs to whoever made the qdisc, and the kernel takes filters for single devices no more; remove the shared block, or choose another master");
         }
@@ -353,4 +303,4 @@ internal static class SharedHostState
 /// <summary>A note that was written anew.</summary>
 /// <param name="Note">The note.</param>
 /// <param name="Assumed">What it says that nobody knows: a line for each.</param>
-internal sealed record ReconstructedHost(HostRecord Note, IReadOnlyList<string> Assumed);
+public sealed record ReconstructedHost(HostRecord Note, IReadOnlyList<string> Assumed);

@@ -6,11 +6,11 @@ using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.KernelState;
 
 /// <summary>What a configuration needs of the kernel beside what every container needs.</summary>
 [Flags]
-internal enum KernelNeeds
+public enum KernelNeeds
 {
     None = 0,
 
@@ -25,7 +25,7 @@ internal enum KernelNeeds
 /// Finds out which kernel features are missing, by using each one in a fresh network namespace that ends with the probe.
 /// Asked only after something failed, and by STATUS, so that a successful ADD does not pay for it.
 /// </summary>
-internal static class FeatureProbe
+public static class FeatureProbe
 {
     public const string FairQueue = "fq_codel (CONFIG_NET_SCH_FQ_CODEL, kernel 3.5)";
 
@@ -36,13 +36,13 @@ internal static class FeatureProbe
     /// <param name="what">What failed, and what became of it.</param>
     /// <param name="cause">Why.</param>
     /// <param name="left">What else there is to say, or null.</param>
-    public static CniException Explain(KernelNeeds needs, string what, Exception cause, string? left)
+    public static IsolationException Explain(KernelNeeds needs, string what, Exception cause, string? left)
     {
         var details = left is null ? cause.Message : $"{cause.Message}; {left}";
         var missing = FindMissingIfPossible(needs);
         return missing.Count > 0
-            ? new CniException(CniErrorCode.KernelFeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
-            : new CniException(CniErrorCode.RolledBack, $"{what}: {cause.Message}", details, cause);
+            ? new IsolationException(IsolationFault.FeatureMissing, $"the kernel lacks {string.Join(", ", missing)}", details, cause)
+            : new IsolationException(IsolationFault.RolledBack, $"{what}: {cause.Message}", details, cause);
     }
 
     // Something else failed, and has to be told in any case: where the kernel cannot be asked, nothing is known to be missing.

@@ -1,11 +1,17 @@
 using System.Globalization;
 
-namespace CniIsolator.Plugin.Configuration;
+namespace CniIsolator.DataPath;
 
 /// <summary>Where on the master the fq_codel with one flow per container goes: the root, or below a class.</summary>
 /// <param name="Handle">The parent as in struct tcmsg: major in the upper 16 bits, minor in the lower.</param>
 public readonly record struct FlowClassifierParent(uint Handle)
 {
+    /// <summary>The configuration's key for it.</summary>
+    public const string Key = "egressFlowClassifierParent";
+
+    /// <summary>The configuration's key that asks for flows.</summary>
+    public const string UniqueFlowKey = "egressUniqueFlowPerContainer";
+
     private const uint RootHandle = 0xffff_ffff; // TC_H_ROOT
 
     public static readonly FlowClassifierParent Root = new(RootHandle);

@@ -2,18 +2,30 @@ using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.KernelState;
 
 /// <summary>
 /// Removes host ends of veths. The kernel waits some 16 ms for its grace periods with each removal, and as long for a whole group of links.
 /// </summary>
-internal static class LinkRemoval
+public static class LinkRemoval
 {
     /// <summary>The group of links that are about to be removed. It is far from the small numbers that people choose.</summary>
     public const uint DoomedGroup = 0x706d_6721;
 
     // Up to here the messages that make a group, and look at it, are not worth it.
     private const int Few = 3;
+
+    /// <summary>Removes the link of a name, whatever its index; its absence is success.</summary>
+    /// <exception cref="NetlinkException">The kernel refused.</exception>
+    public static void RemoveByName(NetlinkConnection host, string name)
+    {
+        if (Links.Find(host, name) is { } link)
+        {
+            var batch = new NetlinkBatch(256);
+            Links.Delete(batch, link.Index, $"remove {name}");
+            host.ExecuteOrThrow(batch);
+        }
+    }
 
     /// <summary>Removes links; one that has gone meanwhile is passed over.</summary>
     /// <param name="host">A connection into their namespace.</param>
@@ -28,7 +40,7 @@ internal static class LinkRemoval
         {
             try
             {
-                HostSide.RemoveLink(host, link.Name);
+                RemoveByName(host, link.Name);
             }
             catch (IOException e)
             {

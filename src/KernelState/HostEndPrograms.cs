@@ -1,9 +1,9 @@
 using CniIsolator.Linux;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.KernelState;
 
 /// <summary>The programs for the host's end, before its filters and after them; each is null where this kernel does not take it.</summary>
-internal sealed class HostEndPrograms : IDisposable
+public sealed class HostEndPrograms : IDisposable
 {
     private HostEndPrograms(SocketBufferLayout? layout)
     {
@@ -29,6 +29,9 @@ internal sealed class HostEndPrograms : IDisposable
     public bool NeedsFinished { get; }
 
     public BpfProgram? Drop { get; }
+
+    /// <summary>What the kernel shows of filters with these programs.</summary>
+    public Plans.ProgramTags Tags => new(Guard?.Tag, Drop?.Tag);
 
     /// <param name="noted">The layout that was found earlier, if any. One of another boot is found anew.</param>
     public static HostEndPrograms Load(SocketBufferLayout? noted = null) =>

@@ -1,0 +1,51 @@
+using System.Globalization;
+using CniIsolator.Ipam;
+
+namespace CniIsolator.KernelState.Objects;
+
+/// <summary>
+/// What a container has taken over from the host. It is the host's own and never changed: where the host has moved, the container is made to follow.
+/// All of it guards: a container with another address, MAC, MTU or next hop than the host has reaches nobody.
+/// </summary>
+/// <param name="Values">What the container has.</param>
+public sealed record MasterState(HostValues Values) : KernelObject
+{
+    public override ObjectKey Key => new("master", "");
+
+    public override string Subject => Values.Master;
+
+    public override bool IsMessage => false;
+
+    public override string Description => $"{Values.Master} with address {Values.Address}";
+
+    /// <summary>Why the host has none that could be shared; null where it has.</summary>
+    public string? Obstacle { get; init; }
+
+    public override IReadOnlyList<ObjectAttribute> Attributes =>
+    [
+        new("name", Values.Master),
+        new("index", Values.MasterIndex.ToString(CultureInfo.InvariantCulture)),
+        new("MAC", Values.Mac),
+        new("MTU", Values.Mtu.ToString(CultureInfo.InvariantCulture)),
+        new("address", string.Create(CultureInfo.InvariantCulture, $"{Values.Address}/{Values.PrefixLength}")),
+        new("gateway", Values.Gateway?.ToString() ?? "none"),
+    ];
+
+    public override IEnumerable<Difference> Compare(KernelObject? found) => found is MasterState { Obstacle: { } obstacle }
+        ? [new Difference("master", Description, obstacle)]
+        : base.Compare(found);
+
+    public override bool CanChange(KernelObject found) => true;
+
+    internal override void Create(ChangeContext context)
+    {
+    }
+
+    internal override void Change(ChangeContext context)
+    {
+    }
+
+    internal override void Delete(ChangeContext context)
+    {
+    }
+}
