@@ -1,14 +1,17 @@
 using System.Text;
+using System.Text.Json.Serialization;
 
 namespace CniIsolator.Ipam;
 
 /// <summary>What CNI identifies an attachment by.</summary>
+[method: JsonConstructor]
 public readonly record struct AttachmentKey(string Network, string ContainerId, string IfName)
 {
     /// <summary>
     /// Name of the host end of the veth pair and of the record's file: "pmi" and 12 hex digits, 15 characters,
     /// the most that an interface name can have.
     /// </summary>
+    [JsonIgnore]
     public string HostInterface
     {
         get

@@ -12,7 +12,7 @@ public static class AttachmentSlot
     /// <param name="alsoTaken">Slots known to be in use otherwise, for instance seen in the kernel without a record.</param>
     public static int? Next(IEnumerable<Attachment> attachments, IEnumerable<int>? alsoTaken = null)
     {
-        var taken = attachments.Select(a => a.Slot).Concat(alsoTaken ?? []).ToHashSet();
+        var taken = attachments.Select(a => a.Numbers.Slot).Concat(alsoTaken ?? []).ToHashSet();
         for (var slot = First; slot <= Last; slot++)
         {
             if (!taken.Contains(slot))

@@ -19,7 +19,7 @@ public static class FlowNumber
     /// <summary>The smallest free flow, or null when all 1021 are in use.</summary>
     public static int? Next(IEnumerable<Attachment> attachments)
     {
-        var taken = attachments.Select(a => a.Flow).ToHashSet();
+        var taken = attachments.Select(a => a.Numbers.Flow).ToHashSet();
         for (var flow = First; flow <= Last; flow++)
         {
             if (!taken.Contains(flow))

@@ -30,7 +30,7 @@ public sealed class PortSpace
     public PortSpace(IEnumerable<Attachment> attachments) => _attachments = [.. attachments];
 
     /// <summary>The slices in use.</summary>
-    public IEnumerable<PortRange> Slices => _attachments.Select(a => a.Slice);
+    public IEnumerable<PortRange> Slices => _attachments.Select(a => a.Ports.Slice);
 
     /// <summary>Everything that a new slice must stay clear of: slices and fixed ports of any protocol.</summary>
     public IEnumerable<PortRange> Owned => Slices.Concat(_attachments.SelectMany(a => a.OwnedClaims).Select(c => c.Range));
@@ -42,9 +42,9 @@ public sealed class PortSpace
     {
         foreach (var attachment in _attachments)
         {
-            if (attachment.Slice.Overlaps(claim.Range))
+            if (attachment.Ports.Slice.Overlaps(claim.Range))
             {
-                return Holder(attachment, attachment.Slice, null);
+                return Holder(attachment, attachment.Ports.Slice, null);
             }
 
             if (attachment.Key == asker)
@@ -69,9 +69,9 @@ public sealed class PortSpace
     {
         foreach (var attachment in _attachments)
         {
-            if (attachment.Slice.Overlaps(slice))
+            if (attachment.Ports.Slice.Overlaps(slice))
             {
-                return Holder(attachment, attachment.Slice, null);
+                return Holder(attachment, attachment.Ports.Slice, null);
             }
 
             foreach (var fixedPorts in attachment.OwnedClaims)
@@ -87,5 +87,5 @@ public sealed class PortSpace
     }
 
     private static PortHolder Holder(Attachment attachment, PortRange range, TransportProtocol? protocol) =>
-        new(attachment.Network, attachment.ContainerId, attachment.IfName, range, protocol);
+        new(attachment.Key.Network, attachment.Key.ContainerId, attachment.Key.IfName, range, protocol);
 }

@@ -1,10 +1,12 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 
 namespace CniIsolator.Ipam;
 
 /// <summary>A process, told apart from a later one with the same id.</summary>
 /// <param name="Pid">Process id as seen in this process's /proc.</param>
 /// <param name="StartTime">Clock ticks between boot and its start: field 22 of /proc/PID/stat.</param>
+[method: JsonConstructor]
 public readonly record struct ProcessIdentity(int Pid, ulong StartTime)
 {
     public static ProcessIdentity Current =>

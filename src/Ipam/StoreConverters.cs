@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -101,6 +103,23 @@ internal static class PortObject
         reader.TokenType == JsonTokenType.Number && reader.TryGetUInt16(out var port)
             ? port
             : throw new JsonException("a port is not a number from 0 to 65535");
+}
+
+/// <summary>"192.0.2.10": IPv4 only, and only as it is written.</summary>
+internal sealed class InternetAddressConverter : JsonConverter<IPAddress>
+{
+    public override IPAddress Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        var text = reader.TokenType == JsonTokenType.String ? reader.GetString() : throw new JsonException("an IPv4 address is not a string");
+
+        // The round trip refuses "1" and "127.1", which are addresses to .NET.
+        return IPAddress.TryParse(text, out var address) && address.AddressFamily == AddressFamily.InterNetwork && address.ToString() == text
+            ? address
+            : throw new JsonException($"\"{text}\" is not an IPv4 address");
+    }
+
+    public override void Write(Utf8JsonWriter writer, IPAddress value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(value.ToString());
 }
 
 internal sealed class AttachmentStateConverter : WordConverter<AttachmentState>

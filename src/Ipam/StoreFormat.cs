@@ -9,6 +9,10 @@ namespace CniIsolator.Ipam;
 /// <summary>The JSON of the store's files: indented, camelCase, UTF-8, with a newline at the end.</summary>
 public static class StoreFormat
 {
+    // Nothing but the release that wrote such a record can take down what it describes.
+    private const string OlderAttachment =
+        "is of a release before 0.2: drain the host (end its containers with that release), then remove the state directory";
+
     private static readonly StoreJsonContext Json = new(new JsonSerializerOptions
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -17,7 +21,10 @@ public static class StoreFormat
         RespectRequiredConstructorParameters = true,
         // People read these files, no browser does: "+" need not become \u002B.
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new PortRangeConverter(), new PortClaimConverter(), new AttachmentStateConverter(), new HostLoopbackConverter() },
+        Converters =
+        {
+            new PortRangeConverter(), new PortClaimConverter(), new InternetAddressConverter(), new AttachmentStateConverter(), new HostLoopbackConverter(),
+        },
     });
 
     public static byte[] Write(Attachment attachment) => Write(attachment, Json.Attachment);
@@ -36,7 +43,7 @@ public static class StoreFormat
     /// <exception cref="RecordFormatException">It is not a record that this program understands.</exception>
     public static Attachment ReadAttachment(ReadOnlySpan<byte> json)
     {
-        var attachment = Read(json, Json.Attachment, Attachment.CurrentVersion);
+        var attachment = Read(json, Json.Attachment, Attachment.CurrentVersion, OlderAttachment);
         return attachment.FindFault() is { } fault ? throw new RecordFormatException(fault) : attachment;
     }
 
@@ -108,7 +115,7 @@ public static class StoreFormat
         return null;
     }
 
-    private static T Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, int knownVersion)
+    private static T Read<T>(ReadOnlySpan<byte> json, JsonTypeInfo<T> type, int knownVersion, string? older = null)
         where T : class
     {
         if (json.IsEmpty)
@@ -119,10 +126,16 @@ public static class StoreFormat
         try
         {
             // First the version alone: a later format may have changed everything else.
-            if (ReadVersion(json) is { } version && version > knownVersion)
+            var version = ReadVersion(json);
+            if (version > knownVersion)
             {
                 throw new RecordFormatException(string.Create(
                     CultureInfo.InvariantCulture, $"version {version} is newer than this program, which knows {knownVersion}"));
+            }
+
+            if (older is not null && version < knownVersion)
+            {
+                throw new RecordFormatException(string.Create(CultureInfo.InvariantCulture, $"version {version} {older}"));
             }
 
             return JsonSerializer.Deserialize(json, type) ?? throw new RecordFormatException("the file says null");
