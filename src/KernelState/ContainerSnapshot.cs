@@ -1,6 +1,5 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
-using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;

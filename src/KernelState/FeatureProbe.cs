@@ -1,4 +1,3 @@
-using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;

@@ -60,7 +60,7 @@ public sealed class Reconciler(IKernel kernel)
         List<KernelObject> doomed = [];
         foreach (var plan in plans)
         {
-            doomed.AddRange(plan.Objects.Reverse().Where(o => !plan.Objects.Any(other => other.RemovalRank > 1 && o.FallsWith(other))));
+            doomed.AddRange(WithoutFalling(plan.Objects.Reverse()));
         }
 
         return kernel.Apply([.. doomed.Select(o => new Change(ChangeKind.Delete, o))]);
@@ -117,8 +117,7 @@ public sealed class Reconciler(IKernel kernel)
         AddThoseThatFall(plan, present, doomed);
         var gone = doomed.Select(d => d.Key).ToHashSet();
         List<Change> way = isClosed && present.ContainsKey(plan.Gate!.Link.Key) ? [new Change(ChangeKind.Close, plan.Gate.Link)] : [];
-        way.AddRange(doomed.Where(d => !doomed.Exists(other => other.RemovalRank > 1 && d.FallsWith(other)))
-            .OrderBy(d => d.RemovalRank).Select(d => new Change(ChangeKind.Delete, d)));
+        way.AddRange(WithoutFalling(doomed).OrderBy(d => d.RemovalRank).Select(d => new Change(ChangeKind.Delete, d)));
         foreach (var planned in plan.Objects)
         {
             if (!present.ContainsKey(planned.Key) || gone.Contains(planned.Key))
@@ -166,6 +165,14 @@ public sealed class Reconciler(IKernel kernel)
                 others.Remove(falling.Key);
             }
         }
+    }
+
+    /// <summary>Those that have to be removed by themselves: what hangs on a qdisc or a link goes with it.</summary>
+    private static List<KernelObject> WithoutFalling(IEnumerable<KernelObject> doomed)
+    {
+        List<KernelObject> all = [.. doomed];
+        var carriers = all.FindAll(o => o.RemovalRank > 1);
+        return carriers.Count == 0 ? all : all.FindAll(o => !carriers.Exists(o.FallsWith));
     }
 
     private List<KernelObject> Strangers(Plan plan, bool reportedOnly)

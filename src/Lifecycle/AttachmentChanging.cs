@@ -1,48 +1,43 @@
-using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Objects;
+using CniIsolator.KernelState.Observation;
+using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>The kernel's side of an attachment with a change that has begun: carries it out, or takes it back.</summary>
-internal sealed class LiveAttachment : IDisposable
+internal sealed class AttachmentChanging : IDisposable
 {
-    private const string Adding = "add filters for the changed ports";
-    private const string Removing = "remove filters of the previous ports";
-
-    private readonly NetlinkConnection _host;
+    private readonly Session _session;
     private readonly Attachment _attachment;
-    private readonly AttachmentChange _change;
-    private readonly AttachmentPath _path;
+    private readonly AttachmentPlan _before;
+    private readonly AttachmentPlan _after;
     private readonly NetworkNamespace? _container;
     private readonly bool _setsEgress;
     private readonly bool _setsIngress;
-    private readonly FilterChange _inside;
-    private readonly FilterChange _onHostEnd;
-    private readonly FilterChange _entries;
 
     /// <param name="session">The command's session.</param>
     /// <param name="attachment">The attachment, with its change.</param>
     /// <param name="request">What was asked for: a limit is set even where it stays the same, as somebody may have taken it off.</param>
     /// <param name="mayBeGone">Whether to do without the container where it cannot be entered.</param>
-    /// <exception cref="CniException">103: the container has to be entered and cannot.</exception>
-    public LiveAttachment(Session session, Attachment attachment, UpdateRequest? request = null, bool mayBeGone = false)
+    /// <exception cref="IsolationException">The container has to be entered and cannot.</exception>
+    public AttachmentChanging(Session session, Attachment attachment, UpdateRequest? request = null, bool mayBeGone = false)
     {
-        _host = session.Host;
+        _session = session;
         _attachment = attachment;
-        _change = attachment.Change!;
-        _path = AttachmentPath.Of(attachment);
-        var after = After(attachment);
-        _inside = new FilterChange(ContainerSide.Filters(_path), ContainerSide.Filters(after));
-        _onHostEnd = new FilterChange(SourcePolicing.OnHostEnd(_path), SourcePolicing.OnHostEnd(after));
-        _entries = new FilterChange(HostSide.Entries(_path), HostSide.Entries(after));
-        _setsEgress = _change.Egress != attachment.Egress || (request?.EgressRate is not null && _change.Egress is not null);
-        _setsIngress = _change.Ingress != attachment.Ingress || (request?.IngressRate is not null && _change.Ingress is not null);
+        var change = attachment.Change!;
+        var path = AttachmentPath.Of(attachment);
+        _before = AttachmentPlan.Of(attachment, path);
+        _after = AttachmentPlan.Of(attachment with { Limits = change.Limits, Features = attachment.Features with { PlainQueue = false } }, After(attachment));
+        _setsEgress = change.Limits.Egress != attachment.Limits.Egress || (request?.Egress is not null && change.Limits.Egress is not null);
+        _setsIngress = change.Limits.Ingress != attachment.Limits.Ingress || (request?.Ingress is not null && change.Limits.Ingress is not null);
         if (ChangesPorts(attachment) || _setsEgress)
         {
-            _container = RecordedNamespace.TryOpen(attachment, attachment.Netns) ?? (mayBeGone ? null : throw Unreachable(attachment));
+            _container = RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path) ?? (mayBeGone ? null : throw Unreachable(attachment));
         }
     }
 
@@ -57,30 +52,30 @@ internal sealed class LiveAttachment : IDisposable
     /// Makes the change. The order keeps every port that both sides have: a packet finds the old filters until the new ones are there.
     /// </summary>
     /// <returns>Whether packets wait in a plain queue behind a limit.</returns>
-    /// <exception cref="NetlinkException">The kernel refused; <see cref="Revert"/> is due.</exception>
+    /// <exception cref="IOException">The kernel refused; <see cref="Revert"/> is due.</exception>
     public bool Apply()
     {
-        var plainQueue = _attachment.PlainQueue;
-        Inside(connection =>
+        var plainQueue = _attachment.Features.PlainQueue;
+        var (inside, hostEnd, entries) = (Ports(_before.Container, _after.Container), Ports(_before.HostEnd, _after.HostEnd), Ports(_before.Entries, _after.Entries));
+        Inside(kernel =>
         {
-            _inside.Add(connection, Adding);
+            kernel.Apply(inside.Additions).OrThrow();
             if (_setsEgress)
             {
-                plainQueue |= LimitChange.Apply(
-                    connection, _path.ContainerEnd, _attachment.IfName, _change.Egress, _attachment.Egress, _attachment.Mtu);
+                plainQueue |= SetLimit(kernel, _before.Container, _after.Container);
             }
         });
-        _onHostEnd.Add(_host, Adding);
-        AddEntries();
+        var host = _session.Kernel();
+        host.Apply(hostEnd.Additions).OrThrow();
+        AddEntries(host, entries);
         if (_setsIngress)
         {
-            plainQueue |= LimitChange.Apply(
-                _host, _path.HostEnd, _attachment.HostInterface, _change.Ingress, _attachment.Ingress, _attachment.Mtu);
+            plainQueue |= SetLimit(host, _before.HostEnd, _after.HostEnd);
         }
 
-        _entries.Remove(_host, Removing);
-        _onHostEnd.Remove(_host, Removing);
-        Inside(connection => _inside.Remove(connection, Removing));
+        host.Apply(entries.Removals).OrThrow();
+        host.Apply(hostEnd.Removals).OrThrow();
+        Inside(kernel => kernel.Apply(inside.Removals).OrThrow());
         return plainQueue;
     }
 
@@ -88,71 +83,99 @@ internal sealed class LiveAttachment : IDisposable
     /// Takes back whatever of the change was made, in any state between. What the container's root has done to its own devices is
     /// no reason to leave the host's half changed: CHECK reports it.
     /// </summary>
-    /// <exception cref="NetlinkException">The kernel refused something on the host.</exception>
+    /// <exception cref="IOException">The kernel refused something on the host.</exception>
     public void Revert()
     {
-        TryInside(connection => _inside.Reversed.Add(connection, Removing, Errno.Exists));
+        var (inside, hostEnd, entries) = (Ports(_after.Container, _before.Container), Ports(_after.HostEnd, _before.HostEnd), Ports(_after.Entries, _before.Entries));
+        TryInside(kernel => kernel.Apply(ThoseMissing(kernel, inside.Additions)).OrThrow());
         if (_setsEgress)
         {
-            TryInside(connection => LimitChange.Apply(
-                connection, _path.ContainerEnd, _attachment.IfName, _attachment.Egress, _change.Egress, _attachment.Mtu));
+            TryInside(kernel => SetLimit(kernel, _after.Container, _before.Container));
         }
 
-        _onHostEnd.Reversed.Add(_host, Removing, Errno.Exists);
-        _entries.Reversed.Add(_host, Removing, Errno.Exists);
+        var host = _session.Kernel();
+        host.Apply(ThoseMissing(host, hostEnd.Additions)).OrThrow();
+        host.Apply(ThoseMissing(host, entries.Additions)).OrThrow();
         if (_setsIngress)
         {
-            LimitChange.Apply(
-                _host, _path.HostEnd, _attachment.HostInterface, _attachment.Ingress, _change.Ingress, _attachment.Mtu);
+            SetLimit(host, _after.HostEnd, _before.HostEnd);
         }
 
         // The tables are shared: what stood in the way of an entry of ours is somebody else's.
-        _entries.Reversed.WithoutStrangers(_host).Remove(_host, Adding);
-        _onHostEnd.Reversed.Remove(_host, Adding);
-        TryInside(connection => _inside.Reversed.Remove(connection, Adding));
+        host.Apply(ThoseAsPlanned(host, entries.Removals)).OrThrow();
+        host.Apply(hostEnd.Removals).OrThrow();
+        TryInside(kernel => kernel.Apply(inside.Removals).OrThrow());
     }
 
     public void Dispose() => _container?.Dispose();
 
-    private static bool ChangesPorts(Attachment attachment) => !attachment.Change!.Claims.SequenceEqual(attachment.Claims);
+    private static bool ChangesPorts(Attachment attachment) => !attachment.Change!.Claims.SequenceEqual(attachment.Ports.Claims);
+
+    private static Transition Ports(Plan before, Plan after) => Reconciler.Between(before.Only(o => !IsOfLimit(o)), after.Only(o => !IsOfLimit(o)));
+
+    private static bool IsOfLimit(KernelObject planned) => planned is RootQdiscState or ClassState or QueueState or PlainQueueState;
+
+    /// <summary>Gives a device that is in use another limit. What waits behind one that stays goes on waiting.</summary>
+    /// <returns>Whether packets wait in a plain queue, as the kernel has no fq_codel.</returns>
+    /// <exception cref="NetlinkException">The kernel refused, or another qdisc of somebody else's is there where there was to be none.</exception>
+    private static bool SetLimit(NamespaceKernel kernel, Plan before, Plan after)
+    {
+        var limit = after.Only(IsOfLimit) with { Territories = [.. after.Territories.OfType<LimitTerritory>()] };
+        if (limit.Objects.OfType<RootQdiscState>().FirstOrDefault() is { } root
+            && !before.Objects.Any(o => o is RootQdiscState)
+            && kernel.Find(root) is RootQdiscState { IsOurs: false } stranger)
+        {
+            throw new NetlinkException(
+                $"replace {stranger.Kind} {Netlink.Tc.TcHandle.Format(stranger.Handle)} of {stranger.Device}", Errno.Exists, "it is somebody else's");
+        }
+
+        return new Reconciler(kernel).Converge(limit).LacksQueue;
+    }
 
     /// <summary>An entry may be in the way that leads to a device that is gone, of a container that nobody remembers.</summary>
-    private void AddEntries()
+    private void AddEntries(NamespaceKernel host, Transition entries)
     {
-        try
+        var outcome = host.Apply(entries.Additions);
+        if (outcome.Refusals.FirstOrDefault(r => r.Errno != Errno.Exists) is { } other)
         {
-            _entries.Add(_host, Adding);
+            throw other.Exception;
         }
-        catch (NetlinkException e) when (e.Errno == Errno.Exists)
+
+        if (outcome.Refusals.Count > 0)
         {
-            _entries.Reversed.WithoutStrangers(_host).Remove(_host, Adding);
-            HostSide.RemoveEntriesTo(_host, [FilterPlaces.Loopback, _path.Master], target: 0);
-            _entries.Add(_host, Adding);
+            host.Apply(ThoseAsPlanned(host, [.. entries.Additions.Select(c => c with { Kind = ChangeKind.Delete })])).OrThrow();
+            SharedEntries.RemoveLeadingTo(_session.Host, [FilterPlaces.Loopback, _attachment.Host.MasterIndex], target: 0);
+            host.Apply(entries.Additions).OrThrow();
         }
     }
 
-    private void TryInside(Action<NetlinkConnection> action)
+    private static List<Change> ThoseMissing(NamespaceKernel kernel, IReadOnlyList<Change> additions) => [.. additions.Where(c => kernel.Find(c.Object) is null)];
+
+    private static List<Change> ThoseAsPlanned(NamespaceKernel kernel, IReadOnlyList<Change> removals) =>
+        [.. removals.Where(c => kernel.Find(c.Object) is { } found && !c.Object.Compare(found).Any())];
+
+    private void TryInside(Action<NamespaceKernel> action)
     {
         try
         {
             Inside(action);
         }
-        catch (NetlinkException)
+        catch (IOException)
         {
             // See Revert.
         }
     }
 
-    private void Inside(Action<NetlinkConnection> action) => _container?.Run(() =>
+    private void Inside(Action<NamespaceKernel> action) => _container?.Run(() =>
     {
         using var connection = NetlinkConnection.Open();
-        action(connection);
+        action(new NamespaceKernel(connection, Place.Container));
     });
 
-    private static CniException Unreachable(Attachment attachment) => new(
-        CniErrorCode.NamespaceMissing,
+    private static IsolationException Unreachable(Attachment attachment) => new(
+        IsolationFault.NamespaceMissing,
         $"the namespace of {attachment.Key} cannot be entered",
         attachment.Rebuilt
             ? "its record was rebuilt from the kernel, which does not tell where the namespace is"
-            : $"\"{attachment.Netns}\" is not there, or another namespace is in its place");
+            : $"\"{attachment.Namespace.Path}\" is not there, or another namespace is in its place");
 }

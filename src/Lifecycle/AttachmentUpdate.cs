@@ -1,29 +1,30 @@
-using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Configuration;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
+
+/// <summary>Makes a limit of the one that there is, and of the bytes of the largest frame; null for none.</summary>
+public delegate RateLimit? LimitChange(RateLimit? current, int frameSize);
 
 /// <summary>What to change of an attachment; null leaves it.</summary>
 /// <param name="Claims">All fixed ports that it is to have.</param>
-/// <param name="EgressRate">Bytes per second that it may send; 0 is no limit.</param>
-/// <param name="IngressRate">Bytes per second that it may receive; 0 is no limit.</param>
-internal sealed record UpdateRequest(IReadOnlyList<PortClaim>? Claims, ulong? EgressRate, ulong? IngressRate);
+/// <param name="Egress">What it may send.</param>
+/// <param name="Ingress">What it may receive.</param>
+public sealed record UpdateRequest(IReadOnlyList<PortClaim>? Claims, LimitChange? Egress, LimitChange? Ingress);
 
 /// <summary>
 /// Changes ports and limits of a container that runs, all or nothing. The intention is written into the store first, and owns the
 /// ports of both sides; then the kernel gets the new filters, then the new limits, then loses the old filters; then it is committed.
 /// What fails is taken back, and what was interrupted is taken back by the next one.
 /// </summary>
-internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
+public sealed class AttachmentUpdate(Session session, UpdateRequest request)
 {
     // Each round clears away one dead container, or one interrupted change.
     private const int Rounds = 64;
 
     private readonly HostListeners? _listeners = request.Claims is null ? null : HostListeners.Read();
 
-    /// <exception cref="CniException">
+    /// <exception cref="IsolationException">
     /// 3: no such container; 7, 101: the ports cannot be given; 11: somebody else is changing it; 103: its namespace is gone;
     /// 104: the kernel lacks a feature, which is named; 107: it failed and was taken back.
     /// </exception>
@@ -32,14 +33,14 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         var begun = Begin(key);
         try
         {
-            using var kernel = new LiveAttachment(session, begun, request);
+            using var kernel = new AttachmentChanging(session, begun, request);
 
             // Nobody may sweep the tables for strays while entries are put into them.
             using var shared = session.HoldSharedState();
             var plainQueue = kernel.Apply();
             return Commit(begun, plainQueue);
         }
-        catch (Exception e) when (e is IOException or CniException or StoreException)
+        catch (Exception e) when (e is IOException or IsolationException or StoreException)
         {
             throw TakeBack(begun, e);
         }
@@ -52,19 +53,18 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             Attachment obstacle;
             using (var store = session.Begin())
             {
-                var current = store.Find(key) ?? throw new CniException(CniErrorCode.UnknownContainer, $"{key} is not attached");
+                var current = store.Find(key) ?? throw new IsolationException(IsolationFault.UnknownContainer, $"{key} is not attached");
                 RefuseUnlessLive(current);
-                var changer = ProcessIdentity.Current;
                 if (current.Change?.Host is not null)
                 {
-                    throw new CniException(
-                        CniErrorCode.TryAgainLater, $"a repair of {key} was interrupted", $"`cni-portmap-isolate repair {key.ContainerId}` ends it");
+                    throw new IsolationException(
+                        IsolationFault.TryAgainLater, $"a repair of {key} was interrupted", $"`cni-portmap-isolate repair {key.ContainerId}` ends it");
                 }
 
                 if (current.Change is not null)
                 {
                     // Ours to take back from now on: a second one would remove what comes after it, and DEL has to wait for it.
-                    obstacle = current with { CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
+                    obstacle = current with { Process = ProcessIdentity.Current };
                     store.Write(obstacle);
                 }
                 else if (FindDeadHolder(store, current) is { } dead)
@@ -73,7 +73,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 }
                 else
                 {
-                    var begun = current with { Change = Plan(current), CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
+                    var begun = current with { Change = Plan(current), Process = ProcessIdentity.Current };
                     store.Write(begun);
                     return begun;
                 }
@@ -86,49 +86,50 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             }
             else
             {
-                foreach (var reaped in new Reaper(session).Reap([obstacle]))
+                foreach (var collected in new Collector(session).Collect([obstacle]))
                 {
-                    if (reaped.Fault is { } fault)
+                    if (collected.Fault is { } fault)
                     {
-                        throw new CniException(CniErrorCode.RolledBack, $"{obstacle.Key} is gone, and its ports could not be reclaimed: {fault.Message}", inner: fault);
+                        throw new IsolationException(IsolationFault.RolledBack, $"{obstacle.Key} is gone, and its ports could not be reclaimed: {fault.Message}", inner: fault);
                     }
                 }
             }
         }
 
-        throw new CniException(CniErrorCode.TryAgainLater, $"{key} could not be changed: other commands changed the store each time", "nothing was changed; try again");
+        throw new IsolationException(IsolationFault.TryAgainLater, $"{key} could not be changed: other commands changed the store each time", "nothing was changed; try again");
     }
 
     private void RefuseUnlessLive(Attachment current)
     {
         if (current.State != AttachmentState.Ready)
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"{current.Key} is {current.State.ToString().ToLowerInvariant()}");
+            throw new IsolationException(IsolationFault.TryAgainLater, $"{current.Key} is {current.State.ToString().ToLowerInvariant()}");
         }
 
-        if (!session.IsOnThisHost(current) || !session.Liveness.IsAlive(current))
+        if (!session.IsOnThisHost(current) || !session.Conditions.IsAlive(current))
         {
-            throw new CniException(
-                CniErrorCode.UnknownContainer, $"{current.Key} is gone", "its interface does not exist any more; DEL or GC clears its record away");
+            throw new IsolationException(
+                IsolationFault.UnknownContainer, $"{current.Key} is gone", "its interface does not exist any more; DEL or GC clears its record away");
         }
 
-        if (Liveness.IsBeingChanged(current))
+        if (Conditions.IsBeingChanged(current))
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"{current.Key} is being changed by process {current.CreatorPid}");
+            throw new IsolationException(IsolationFault.TryAgainLater, $"{current.Key} is being changed by process {current.Process.Pid}");
         }
     }
 
     private AttachmentChange Plan(Attachment current)
     {
-        var frame = Shaper.FrameSize(current.Mtu);
+        // How a limit follows from a rate the caller knows: minimum, ceil and burst are the configuration's.
         return new AttachmentChange(
-            request.Claims ?? current.Claims,
-            request.EgressRate is { } egress ? RateLimits.Replace(current.Egress, egress, frame) : current.Egress,
-            request.IngressRate is { } ingress ? RateLimits.Replace(current.Ingress, ingress, frame) : current.Ingress);
+            request.Claims ?? current.Ports.Claims,
+            new Limits(
+                request.Egress is { } egress ? egress(current.Limits.Egress, Shaper.FrameSize(current.Host.Mtu)) : current.Limits.Egress,
+                request.Ingress is { } ingress ? ingress(current.Limits.Ingress, Shaper.FrameSize(current.Host.Mtu)) : current.Limits.Ingress));
     }
 
     /// <summary>A container that is gone and holds a wanted port; null if nobody holds any.</summary>
-    /// <exception cref="CniException">7: a port is not the network's to give; 101: it is somebody's.</exception>
+    /// <exception cref="IsolationException">7: a port is not the network's to give; 101: it is somebody's.</exception>
     private Attachment? FindDeadHolder(StoreTransaction store, Attachment current)
     {
         if (request.Claims is not { } claims)
@@ -139,7 +140,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         List<PortClaim> added =
         [
             .. from protocol in claims.GroupBy(c => c.Protocol)
-               let had = PortSet.From(current.Claims.Where(c => c.Protocol == protocol.Key).Select(c => c.Range))
+               let had = PortSet.From(current.Ports.Claims.Where(c => c.Protocol == protocol.Key).Select(c => c.Range))
                from range in PortSet.From(protocol.Select(c => c.Range)).Subtract(had).Ranges
                select new PortClaim(protocol.Key, range),
         ];
@@ -150,7 +151,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         {
             if (space.FindHolder(claim, current.Key) is { } holder)
             {
-                return store.Find(holder.Key) is { } attachment && holder.Key != current.Key && !session.Liveness.IsAliveAfterTeardown(attachment)
+                return store.Find(holder.Key) is { } attachment && holder.Key != current.Key && !session.Conditions.IsAliveAfterTeardown(attachment)
                     ? attachment
                     : throw HostListeners.Taken(claim.ToString(), holder.ToString());
             }
@@ -162,18 +163,18 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
     private static void RefuseOutside(Attachment current, List<PortClaim> added)
     {
-        var pool = PortSet.Parse(current.NetworkPool ?? "");
+        var pool = PortSet.Parse(current.Ports.NetworkPool ?? "");
         foreach (var claim in added)
         {
             if (pool.Overlaps(claim.Range))
             {
-                throw HostListeners.Taken(claim.ToString(), $"the pool {ConfigurationKeys.EphemeralPorts} {pool} holds it");
+                throw HostListeners.Taken(claim.ToString(), $"the pool ephemeralPorts {pool} holds it");
             }
 
-            if (current.NetworkPorts is { } ports && !PortSet.Parse(ports).Contains(claim.Range))
+            if (current.Ports.NetworkPorts is { } ports && !PortSet.Parse(ports).Contains(claim.Range))
             {
-                throw new CniException(
-                    CniErrorCode.InvalidNetworkConfig, $"port {claim} is outside {ConfigurationKeys.Ports}: {ports} of network {current.Network}");
+                throw new IsolationException(
+                    IsolationFault.InvalidConfiguration, $"port {claim} is outside ports: {ports} of network {current.Key.Network}");
             }
         }
     }
@@ -184,16 +185,15 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         using var store = session.Begin();
         if (store.Find(begun.Key) is not { State: AttachmentState.Ready, Change: not null } current)
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"{begun.Key} was taken down meanwhile");
+            throw new IsolationException(IsolationFault.TryAgainLater, $"{begun.Key} was taken down meanwhile");
         }
 
         var changed = current with
         {
-            Claims = change.Claims,
-            Egress = change.Egress,
-            Ingress = change.Ingress,
-            Generation = LiveAttachment.After(begun).Generation,
-            PlainQueue = (change.Egress is not null || change.Ingress is not null) && plainQueue,
+            Ports = current.Ports with { Claims = change.Claims },
+            Limits = change.Limits,
+            Numbers = current.Numbers with { Generation = AttachmentChanging.After(begun).Generation },
+            Features = current.Features with { PlainQueue = change.Limits is not { Egress: null, Ingress: null } && plainQueue },
             Changed = DateTimeOffset.UtcNow,
             Change = null,
         };
@@ -201,24 +201,24 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         return changed;
     }
 
-    private CniException TakeBack(Attachment begun, Exception cause)
+    private IsolationException TakeBack(Attachment begun, Exception cause)
     {
-        var details = cause is CniException { Details: { } known } ? known : null;
+        var details = cause is IsolationException { Details: { } known } ? known : null;
         try
         {
             Revert(begun);
         }
-        catch (Exception e) when (e is IOException or CniException or StoreException)
+        catch (Exception e) when (e is IOException or IsolationException or StoreException)
         {
             details = $"{(details is null ? "" : details + "; ")}taking it back failed as well: {e.Message}; the next update tries again";
         }
 
-        if (cause is CniException refused)
+        if (cause is IsolationException refused)
         {
-            return new CniException(refused.Code, refused.Message, details, cause);
+            return new IsolationException(refused.Code, refused.Message, details, cause);
         }
 
-        var limits = begun.Change is { Egress: not null } or { Ingress: not null };
+        var limits = begun.Change!.Limits is not { Egress: null, Ingress: null };
         return FeatureProbe.Explain(limits ? KernelNeeds.Limits : KernelNeeds.None, $"the update of {begun.Key} failed and was taken back", cause, details);
     }
 
@@ -230,7 +230,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             return; // Taken down meanwhile, with the filters of both sides.
         }
 
-        using (var kernel = new LiveAttachment(session, begun, mayBeGone: true))
+        using (var kernel = new AttachmentChanging(session, begun, mayBeGone: true))
         {
             kernel.Revert();
         }

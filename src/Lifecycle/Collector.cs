@@ -1,21 +1,20 @@
-using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>What became of an attachment that was to be taken down.</summary>
 /// <param name="Attachment">Its record as it was.</param>
 /// <param name="Fault">Why it is still there, or null.</param>
-internal sealed record Reaped(Attachment Attachment, Exception? Fault);
+public sealed record Collected(Attachment Attachment, Exception? Fault);
 
 /// <summary>
 /// Takes down attachments for which nobody sends a DEL, many at once: their filters in one batch, their veths as one group. That they are to
 /// go the caller decides.
 /// </summary>
-internal sealed class Reaper(Session session)
+public sealed class Collector(Session session)
 {
     // Bounds what is in flight; a container without fixed ports has some ten entries.
     private const int MostMessages = 4000;
@@ -28,8 +27,8 @@ internal sealed class Reaper(Session session)
     /// else has taken them down, or made them anew.
     /// </summary>
     /// <returns>Those that were taken up, in the same order.</returns>
-    /// <exception cref="CniException">The store is busy (11) or cannot be used (105); nothing was taken down then.</exception>
-    public IReadOnlyList<Reaped> Reap(IReadOnlyList<Attachment> doomed)
+    /// <exception cref="IsolationException">The store is busy (11) or cannot be used (105); nothing was taken down then.</exception>
+    public IReadOnlyList<Collected> Collect(IReadOnlyList<Attachment> doomed)
     {
         _faults.Clear();
         if (doomed.Count == 0)
@@ -41,14 +40,14 @@ internal sealed class Reaper(Session session)
         var here = claimed.FindAll(a => session.IsOnThisHost(a) && !_faults.ContainsKey(a.Key));
         Guard(here, () => RemoveKernelSide(here));
         Guard(claimed, () => Release(claimed));
-        return [.. claimed.Select(a => new Reaped(a, _faults.GetValueOrDefault(a.Key)))];
+        return [.. claimed.Select(a => new Collected(a, _faults.GetValueOrDefault(a.Key)))];
     }
 
     /// <summary>What may go wrong with one attachment, in the kernel, in the store, or since its record has values that nothing can be computed from.</summary>
     public static bool IsFault(Exception e) =>
-        e is IOException or UnauthorizedAccessException or CniException or StoreException or FormatException or ArgumentException or OverflowException;
+        e is IOException or UnauthorizedAccessException or IsolationException or StoreException or FormatException or ArgumentException or OverflowException;
 
-    /// <summary>Marks them as being taken down by this process, so that no ADD, update or other reaper takes them up meanwhile.</summary>
+    /// <summary>Marks them as being taken down by this process, so that no ADD, update or other collector takes them up meanwhile.</summary>
     private List<Attachment> Claim(IReadOnlyList<Attachment> doomed)
     {
         List<Attachment> claimed = [];
@@ -59,7 +58,7 @@ internal sealed class Reaper(Session session)
             {
                 if (attachment.Equals(store.Find(attachment.Key)))
                 {
-                    store.Write(attachment with { State = AttachmentState.Deleting, CreatorPid = _self.Pid, CreatorStartTime = _self.StartTime });
+                    store.Write(attachment with { State = AttachmentState.Deleting, Process = _self });
                     claimed.Add(attachment);
                 }
             }
@@ -99,33 +98,33 @@ internal sealed class Reaper(Session session)
 
     private void RemoveEntries(List<Attachment> here)
     {
-        var batch = new NetlinkBatch();
+        List<Change> steps = [];
         List<Attachment> owners = [];
         foreach (var attachment in here)
         {
             Guard([attachment], () =>
             {
-                foreach (var filter in Session.PathsOf(attachment).SelectMany(HostSide.Entries).ToList())
+                foreach (var entry in Session.EntriesOf(attachment).SelectMany(p => p.Objects).ToList())
                 {
-                    U32Filters.Delete(batch, filter.At, filter.Handle, "remove the container's entries");
+                    steps.Add(new Change(ChangeKind.Delete, entry));
                     owners.Add(attachment);
                 }
             });
-            if (batch.Count >= MostMessages)
+            if (steps.Count >= MostMessages)
             {
-                Flush(batch, owners);
-                (batch, owners) = (new NetlinkBatch(), []);
+                Flush(steps, owners);
+                (steps, owners) = ([], []);
             }
         }
 
-        Flush(batch, owners);
+        Flush(steps, owners);
     }
 
-    private void Flush(NetlinkBatch batch, List<Attachment> owners) => Guard(owners, () =>
+    private void Flush(List<Change> steps, List<Attachment> owners) => Guard(owners, () =>
     {
-        foreach (var failure in session.Host.Execute(batch))
+        foreach (var refusal in session.Kernel().Apply(steps).Refusals)
         {
-            _faults.TryAdd(owners[failure.Index].Key, failure.ToException());
+            _faults.TryAdd(owners[steps.IndexOf(refusal.Change)].Key, refusal.Exception);
         }
     });
 
@@ -138,7 +137,7 @@ internal sealed class Reaper(Session session)
             {
                 Guard([attachment], () =>
                 {
-                    if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Creator == _self)
+                    if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Process == _self)
                     {
                         store.Remove(attachment.Key);
                     }

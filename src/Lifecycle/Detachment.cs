@@ -1,14 +1,13 @@
-using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>Takes an attachment down: filters first, then the veth, then the record, and with the last one the shared tables.</summary>
-internal static class Detachment
+public static class Detachment
 {
     /// <summary>
     /// Marks an attachment as being taken down by this process: one that is killed on the way leaves a record that says so, and the next one
@@ -16,7 +15,7 @@ internal static class Detachment
     /// here, or take what the next ADD has made for what it was to remove.
     /// </summary>
     /// <returns>Its record, or null where there is none.</returns>
-    /// <exception cref="CniException">11: the other process took too long, or the store is busy; 105.</exception>
+    /// <exception cref="IsolationException">11: the other process took too long, or the store is busy; 105.</exception>
     public static Attachment? Claim(Session session, AttachmentKey key)
     {
         if (!Directory.Exists(session.Store.StateDir))
@@ -26,12 +25,12 @@ internal static class Detachment
 
         while (true)
         {
-            if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } found || !session.Liveness.IsBusy(found), session.LockTimeout)
+            if (!SpinWait.SpinUntil(() => session.Store.Find(key) is not { } found || !session.Conditions.IsBusy(found), session.LockTimeout)
                 && session.Store.Find(key) is { } busy)
             {
-                throw new CniException(
-                    CniErrorCode.TryAgainLater,
-                    $"{key} is being {Liveness.DescribeWork(busy)} by process {busy.CreatorPid}",
+                throw new IsolationException(
+                    IsolationFault.TryAgainLater,
+                    $"{key} is being {Conditions.DescribeWork(busy)} by process {busy.Process.Pid}",
                     $"waited {session.LockTimeout.TotalSeconds:0.###} s for it; DEL again when it has ended");
             }
 
@@ -41,13 +40,12 @@ internal static class Detachment
                 return null;
             }
 
-            if (session.Liveness.IsBusy(attachment))
+            if (session.Conditions.IsBusy(attachment))
             {
                 continue; // The next one has begun before we had the lock.
             }
 
-            var self = ProcessIdentity.Current;
-            attachment = attachment with { State = AttachmentState.Deleting, CreatorPid = self.Pid, CreatorStartTime = self.StartTime };
+            attachment = attachment with { State = AttachmentState.Deleting, Process = ProcessIdentity.Current };
             store.Write(attachment);
             return attachment;
         }
@@ -66,13 +64,14 @@ internal static class Detachment
                 RemoveUnknownEntries(session, attachment, netns);
             }
 
-            HostSide.Remove(session.Host, Session.PathsOf(attachment), attachment.HostInterface);
+            SharedEntries.Remove(session.Kernel(), Session.EntriesOf(attachment));
+            LinkRemoval.RemoveByName(session.Host, attachment.HostInterface);
             RemoveContainerSide(attachment, netns);
         }
 
         using (var store = session.Begin())
         {
-            if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Creator == attachment.Creator)
+            if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Process == attachment.Process)
             {
                 store.Remove(attachment.Key);
             }
@@ -96,8 +95,8 @@ internal static class Detachment
         RemoveFarSide(attachment.Key, link, netns);
 
         // Rebuilt in the middle of a change, its ports make up other blocks than those that the kernel has.
-        HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, attachment.MasterIfIndex], link.Index);
-        HostSide.RemoveEntriesOf(session.Host, attachment.MasterIfIndex, attachment.Flow);
+        SharedEntries.RemoveLeadingTo(session.Host, [FilterPlaces.Loopback, attachment.Host.MasterIndex], link.Index);
+        SharedEntries.RemoveOfFlow(session.Host, attachment.Host.MasterIndex, attachment.Numbers.Flow);
     }
 
     /// <summary>
@@ -134,9 +133,9 @@ internal static class Detachment
             // The kernel before the store: an ADD writes its record before it makes anything, so this is not the next one's.
             if (Links.Find(session.Host, key.HostInterface) is { } link && session.Store.Find(key) is null)
             {
-                HostSide.RemoveEntriesTo(session.Host, Links.List(session.Host).Select(l => l.Index).Where(i => i != link.Index), link.Index);
+                SharedEntries.RemoveLeadingTo(session.Host, Links.List(session.Host).Select(l => l.Index).Where(i => i != link.Index), link.Index);
                 RemoveFarSide(key, link, netns);
-                HostSide.RemoveLink(session.Host, key.HostInterface);
+                LinkRemoval.RemoveByName(session.Host, key.HostInterface);
             }
         }
     }
@@ -157,7 +156,7 @@ internal static class Detachment
                 using var connection = NetlinkConnection.Open();
                 if (Links.Find(connection, key.IfName) is { Kind: "veth" } end && end.Index == hostEnd.PeerIndex && end.PeerIndex == hostEnd.Index)
                 {
-                    ContainerSide.Remove();
+                    RestoreContainer(null);
                 }
             });
         }
@@ -167,12 +166,21 @@ internal static class Detachment
         }
     }
 
-    /// <summary>Puts the container's loopback back, where its namespace lives on.</summary>
+    // What is in a namespace that is just ending goes with it.
+    private static void RestoreContainer(ContainerBefore? before)
+    {
+        foreach (var step in ContainerRestoration.Steps(before))
+        {
+            step();
+        }
+    }
+
+    /// <summary>Puts the container's loopback and sysctls back, where its namespace lives on.</summary>
     /// <param name="attachment">Its record.</param>
     /// <param name="netns">Another path to the container's namespace, if the runtime gave one.</param>
     public static void RemoveContainerSide(Attachment attachment, string netns = "")
     {
-        foreach (var path in (string[])[netns, attachment.Netns])
+        foreach (var path in (string[])[netns, attachment.Namespace.Path])
         {
             using var container = RecordedNamespace.TryOpen(attachment, path);
             if (container is null)
@@ -182,7 +190,7 @@ internal static class Detachment
 
             try
             {
-                container.Run(() => ContainerSide.Remove());
+                container.Run(() => RestoreContainer(attachment.Before));
                 return;
             }
             catch (IOException)

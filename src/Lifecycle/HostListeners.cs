@@ -1,13 +1,12 @@
 using System.Globalization;
-using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.SocketDiagnostics;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>Ports on which processes of the host listen, at one moment: they are nobody else's.</summary>
-internal sealed class HostListeners
+public sealed class HostListeners
 {
     private readonly List<Listener> _listeners;
 
@@ -21,7 +20,7 @@ internal sealed class HostListeners
         return new HostListeners(Listeners.List(diagnostics));
     }
 
-    /// <exception cref="CniException">101: a process listens on one of these ports.</exception>
+    /// <exception cref="IsolationException">101: a process listens on one of these ports.</exception>
     public void Refuse(IEnumerable<PortClaim> claims)
     {
         foreach (var claim in claims)
@@ -35,6 +34,6 @@ internal sealed class HostListeners
         }
     }
 
-    public static CniException Taken(string ports, string holder) =>
-        new(CniErrorCode.PortTaken, $"port {ports} is taken", holder);
+    public static IsolationException Taken(string ports, string holder) =>
+        new(IsolationFault.PortTaken, $"port {ports} is taken", holder);
 }

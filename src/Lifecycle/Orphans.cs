@@ -5,7 +5,7 @@ using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>
 /// What the plugin made and no record knows: interfaces behind which nothing lives, entries that lead nowhere, records that cannot be read and
@@ -15,38 +15,38 @@ namespace CniIsolator.Plugin.Attaching;
 /// <param name="dryRun">Whether to tell only.</param>
 /// <param name="tell">Takes a line for each thing: what it is, and why it goes.</param>
 /// <param name="complain">Takes a line for each thing that could not be removed.</param>
-internal sealed class Strays(Session session, bool dryRun, Action<string> tell, Action<string> complain)
+public sealed class Orphans(Session session, bool dryRun, Action<string> tell, Action<string> complain)
 {
     private readonly NetlinkConnection _host = session.Host;
 
-    /// <summary>Finds strays and removes them. Nobody puts entries into the shared tables meanwhile.</summary>
+    /// <summary>Finds orphans and removes them. Nobody puts entries into the shared tables meanwhile.</summary>
     /// <exception cref="IOException">The kernel or the store cannot be looked at.</exception>
-    /// <exception cref="Cni.CniException">11: another process holds a lock for too long.</exception>
+    /// <exception cref="Cni.IsolationException">11: another process holds a lock for too long.</exception>
     public void Sweep()
     {
         using var alone = dryRun ? null : session.HoldSharedStateAlone();
 
         // The kernel before the store: whoever makes something writes its record first, and removes it last.
         var links = Links.List(_host);
-        var entries = links.Where(l => !IsHostEnd(l)).SelectMany(ListEntries).ToList();
-        var flows = session.Store.FindHost() is { FlowParent: not null } note && note.HostNetns == session.Namespace.Identity.ToString()
-            ? U32Filters.List(_host, FilterPlaces.Internet(note.MasterIfIndex, UniqueFlows.Qdisc)).OfType<U32Node>().Where(IsFlowEntry).ToList()
+        var entries = links.Where(l => !IsHostEnd(l)).SelectMany(l => SharedEntries.List(_host, l.Index, l.Name)).ToList();
+        List<FilterState> flows = session.Store.FindHost() is { FlowParent: not null } note && note.HostNetns == session.Self.Netns
+            ? [.. SharedEntries.ListFlows(_host, note.MasterIfIndex, note.Master)]
             : [];
         var content = session.Store.ReadAll();
 
         var recorded = content.Attachments.Select(a => a.HostInterface).ToHashSet();
         var unrecorded = links.FindAll(l => IsHostEnd(l) && !recorded.Contains(l.Name));
-        var strays = FindDeserted(unrecorded);
-        var known = KnownHandles(content.Attachments);
-        var targets = strays.Select(l => l.Index).ToHashSet();
-        Remove(links, "filters", "that lead nowhere", entries.FindAll(n => n.Action!.Target == 0 && !known.Contains(new FilterPlace(n.At, n.Handle))));
-        Remove(links, "filters", "that lead to interfaces without a container", entries.FindAll(n => targets.Contains(n.Action!.Target)));
-        RemoveLinks(strays);
+        var orphans = FindDeserted(unrecorded);
+        var known = KnownKeys(content.Attachments);
+        var targets = orphans.Select(l => l.Index).ToHashSet();
+        Remove(links, "filters", "that lead nowhere", entries.FindAll(e => e.Target == 0 && !known.Contains(e.Key)));
+        Remove(links, "filters", "that lead to interfaces without a container", entries.FindAll(e => targets.Contains(e.Target!.Value)));
+        RemoveLinks(orphans);
 
         // Ports without a record may be those of an interface that stays; and a record whose values are unusable has unknown filters.
-        if (strays.Count == unrecorded.Count && content.Attachments.All(a => !session.IsOnThisHost(a) || HandlesOf(a) is not null))
+        if (orphans.Count == unrecorded.Count && content.Attachments.All(a => !session.IsOnThisHost(a) || KeysOf(a) is not null))
         {
-            Remove(links, "filters", "that choose a queue for nobody", flows.FindAll(n => !known.Contains(new FilterPlace(n.At, n.Handle))));
+            Remove(links, "filters", "that choose a queue for nobody", flows.FindAll(e => !known.Contains(e.Key)));
         }
 
         RemoveRecords(content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
@@ -54,28 +54,19 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
 
     /// <summary>Whether a link says of itself, by its name and its alias, that it is the host's end of a container.</summary>
     public static bool IsHostEnd(Link link) =>
-        link.Kind == "veth" && HostSide.ParseAlias(link.Alias) is { } key && key.HostInterface == link.Name;
-
-    private static bool IsFlowEntry(U32Node node) =>
-        node.Class is { } id && id >> 16 == UniqueFlows.Qdisc >> 16 && (id & 0xffff) is >= FlowNumber.First and <= FlowNumber.Last;
+        link.Kind == "veth" && HostEndAlias.Parse(link.Alias) is { } key && key.HostInterface == link.Name;
 
     private static int IndexOf(List<Link> links, UnreadableRecord record) => links.Find(l => l.Name == record.HostInterface)?.Index ?? 0;
 
-    private IEnumerable<U32Node> ListEntries(Link device) =>
-        ((FilterAttachment[])[FilterPlaces.Arp(device.Index), FilterPlaces.Internet(device.Index)])
-        .SelectMany(place => U32Filters.List(_host, place))
-        .OfType<U32Node>()
-        .Where(n => n.Action is not null);
-
-    private HashSet<FilterPlace> KnownHandles(IEnumerable<Attachment> attachments) =>
-        [.. attachments.Where(session.IsOnThisHost).SelectMany(a => HandlesOf(a) ?? [])];
+    private HashSet<ObjectKey> KnownKeys(IEnumerable<Attachment> attachments) =>
+        [.. attachments.Where(session.IsOnThisHost).SelectMany(a => KeysOf(a) ?? [])];
 
     /// <summary>The entries of a record, or null where its values are none that entries could be computed from.</summary>
-    private static List<FilterPlace>? HandlesOf(Attachment attachment)
+    private static List<ObjectKey>? KeysOf(Attachment attachment)
     {
         try
         {
-            return [.. Session.PathsOf(attachment).SelectMany(HostSide.Entries).Select(f => new FilterPlace(f.At, f.Handle))];
+            return [.. Session.EntriesOf(attachment).SelectMany(p => p.Objects).Select(o => o.Key)];
         }
         catch (Exception e) when (e is FormatException or ArgumentException or OverflowException)
         {
@@ -91,29 +82,24 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
             return [];
         }
 
-        var inUse = NamespaceCensus.ReadFarEnds(session.Namespace);
+        var inUse = NamespaceUsage.ReadFarEnds(session.Namespace);
         return unrecorded.FindAll(l => !inUse.Contains(new VethPair(l.Index, l.PeerIndex)));
     }
 
-    private void Remove(List<Link> links, string what, string why, List<U32Node> nodes)
+    private void Remove(List<Link> links, string what, string why, List<FilterState> entries)
     {
-        foreach (var place in nodes.GroupBy(n => n.At.Index))
+        foreach (var place in entries.GroupBy(e => e.Filter.At.Index))
         {
             var name = links.Find(l => l.Index == place.Key)?.Name;
-            var batch = new NetlinkBatch();
-            foreach (var node in place)
-            {
-                U32Filters.Delete(batch, node.At, node.Handle, "remove stray entries");
-            }
-
-            Attempt($"{batch.Count} {what} of {name} {why}", () => _host.ExecuteOrThrow(batch));
+            List<FilterState> doomed = [.. place];
+            Attempt($"{doomed.Count} {what} of {name} {why}", () => SharedEntries.Delete(_host, doomed));
         }
     }
 
-    private void RemoveLinks(List<Link> strays)
+    private void RemoveLinks(List<Link> orphans)
     {
-        var faults = dryRun ? [] : LinkRemoval.Remove(_host, strays);
-        foreach (var link in strays)
+        var faults = dryRun ? [] : LinkRemoval.Remove(_host, orphans);
+        foreach (var link in orphans)
         {
             Attempt(
                 $"interface {link.Name} ({link.Alias}): no record knows it, and nothing lives at its other end",
@@ -150,7 +136,7 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
             {
                 removal();
             }
-            catch (Exception e) when (Reaper.IsFault(e))
+            catch (Exception e) when (Collector.IsFault(e))
             {
                 complain($"{thing}: it could not be removed: {e.Message}");
                 return;
@@ -159,7 +145,4 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
 
         tell(thing);
     }
-
-    /// <summary>What tells filters from each other.</summary>
-    private sealed record FilterPlace(FilterAttachment At, U32Handle Handle);
 }

@@ -1,140 +1,166 @@
-using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.Configuration;
 using Serilog;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>
 /// Gives an attachment its ports: writes the record that reserves them, before anything is made in the kernel.
 /// Decisions are taken under the store's lock, kernel work is done without it.
 /// </summary>
-internal sealed class Reservation(
-    Session session, NetworkConfiguration configuration, HostFacts facts, RateLimits limits, ILogger log)
+public sealed class Reservation(Session session, AttachRequest request, HostConfiguration host, ILogger log)
 {
     // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
     private const int Rounds = AttachmentSlot.Last;
 
     private readonly HostListeners _listeners = HostListeners.Read();
+    private readonly LostRecords _lost = new(session, host, log);
     private HostRecord? _note;
-    private IReadOnlyList<UnreadableRecord> _unreadable = [];
     private int _examined;
-    private Attachment? _leaving;
     private bool _waited;
+
+    /// <summary>What came of one try: what has to be done before the next one, or the record.</summary>
+    private abstract record Try
+    {
+        public sealed record Reserved(Attachment Attachment) : Try;
+
+        /// <summary>Containers that are gone hold what is wanted.</summary>
+        public sealed record HeldByDead(IReadOnlyList<Attachment> Dead) : Try;
+
+        /// <summary>Another process is just taking down what holds it. It may be many at once.</summary>
+        public sealed record HeldByLeaving(Attachment Leaving) : Try;
+
+        /// <summary>Records cannot be read, so that nobody knows whose which ports are.</summary>
+        public sealed record Unreadable(IReadOnlyList<UnreadableRecord> Records) : Try;
+
+        /// <summary>What the host is like has to be noted, and is not known yet.</summary>
+        public sealed record HostUnknown : Try;
+    }
 
     /// <summary>Whether no other attachment of this host that needs the same was ready, so that what they share may not be there.</summary>
     public bool IsFirst { get; private set; }
 
+    /// <summary>
+    /// Containers that share another address or MAC than the host has now: what all share is theirs, and has to be made to fit before another one can
+    /// be reached.
+    /// </summary>
+    public IReadOnlyList<AttachmentKey> LeftBehind { get; private set; } = [];
+
     /// <summary>What an earlier ADD has found of the kernel, or null.</summary>
     public SocketBufferLayout? PacketLayout { get; private set; }
 
-    /// <exception cref="CniException">100, 101, 102 or 105; nothing has been reserved then.</exception>
-    public Attachment Take(CniRequest request, NetworkNamespace container)
+    /// <summary>The container's namespace as it is before anything is made. What an ADD that died has left was cleared away first.</summary>
+    public ContainerSnapshot? Snapshot { get; private set; }
+
+    /// <param name="container">The container's namespace.</param>
+    /// <exception cref="IsolationException">No ports, or an interface is there already, or the store; nothing has been reserved then.</exception>
+    public Attachment Take(NetworkNamespace container)
     {
         for (var round = 0; round < Rounds; round++)
         {
-            var obstacles = TryTake(request, container, out var attachment);
-            Reclaim(obstacles);
-
-            if (attachment is null)
+            Snapshot = container.Run(ContainerSnapshot.Take);
+            switch (TryTake(container, Snapshot.Before))
             {
-                if (_leaving is { } leaving)
-                {
-                    WaitFor(leaving);
-                }
-                else if (_unreadable.Count > 0)
-                {
-                    RebuildUnreadable();
-                }
-                else if (obstacles.Count == 0)
-                {
+                case Try.HeldByDead held:
+                    Reclaim(held.Dead);
+                    break;
+                case Try.HeldByLeaving held:
+                    WaitFor(held.Leaving);
+                    break;
+                case Try.Unreadable unreadable:
+                    _examined += _lost.RebuildUnreadable(unreadable.Records);
+                    break;
+                case Try.HostUnknown:
                     _note = DescribeHost();
-                }
-            }
-            else if (FindOccupant(attachment) is { } unknown)
-            {
-                if (HostSide.ParseAlias(unknown.Alias) is null)
-                {
-                    return WithFreeIndex(attachment);
-                }
+                    break;
+                case Try.Reserved reserved:
+                    var occupant = FindOccupant(reserved.Attachment);
+                    if (occupant is null)
+                    {
+                        return reserved.Attachment;
+                    }
 
-                Adopt(unknown, attachment);
-            }
-            else
-            {
-                return attachment;
+                    if (HostEndAlias.Parse(occupant.Alias) is null)
+                    {
+                        return WithFreeIndex(reserved.Attachment);
+                    }
+
+                    _lost.Adopt(occupant, reserved.Attachment);
+                    break;
             }
         }
 
-        throw new CniException(CniErrorCode.TryAgainLater, $"no ports could be reserved for {request.ContainerId}: other commands changed the store each time", "nothing was changed; try again");
+        throw new IsolationException(
+            IsolationFault.TryAgainLater,
+            $"no ports could be reserved for {request.Key.ContainerId}: other commands changed the store each time",
+            "nothing was changed; try again");
     }
 
     private HostRecord DescribeHost()
     {
-        if (session.Store.FindHost() is not null || session.Store.ReadAll().Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && session.Liveness.IsAlive(a)) is not { } running)
+        if (session.Store.FindHost() is not null
+            || session.Store.ReadAll().Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && session.Conditions.IsAlive(a)) is not { } running)
         {
-            return SharedHostState.Describe(session.Host, facts, session.Namespace.Identity.ToString());
+            return HostDataPath.Describe(session.Host, host, session.Self.Netns);
         }
 
-        var (note, assumed) = SharedHostState.Reconstruct(session.Host, facts, running);
+        var (note, assumed) = HostDataPath.Reconstruct(session.Host, host, running);
         log.Warning("the note of what the host was like before the first container was lost and is written anew; assumed: {Assumed}", string.Join("; ", assumed));
         return note;
     }
 
-    private void Reclaim(List<Attachment> dead)
+    private void Reclaim(IReadOnlyList<Attachment> dead)
     {
-        foreach (var (attachment, fault) in new Reaper(session).Reap(dead))
+        foreach (var (attachment, fault) in new Collector(session).Collect(dead))
         {
             if (fault is not null)
             {
-                throw new CniException(
-                    CniErrorCode.RolledBack, $"{attachment.Key} is gone, and its ports {attachment.Slice} could not be reclaimed: {fault.Message}", inner: fault);
+                throw new IsolationException(
+                    IsolationFault.RolledBack,
+                    $"{attachment.Key} is gone, and its ports {attachment.Ports.Slice} could not be reclaimed: {fault.Message}",
+                    inner: fault);
             }
 
-            log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Slice, attachment.Key);
+            log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Ports.Slice, attachment.Key);
         }
     }
 
-    /// <summary>
-    /// The record; or the dead attachments that must be cleared away first; or neither, when unreadable records
-    /// must be looked at, or the host be described.
-    /// </summary>
-    private List<Attachment> TryTake(CniRequest request, NetworkNamespace container, out Attachment? attachment)
+    private Try TryTake(NetworkNamespace container, ContainerBefore before)
     {
-        attachment = null;
-        var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
+        var key = request.Key;
         using var store = session.Begin();
         if (store.Unreadable.Count > _examined)
         {
             // Each is looked at once for an ADD, without the lock.
-            _unreadable = store.Unreadable;
-            return [];
+            return new Try.Unreadable(store.Unreadable);
         }
 
         if (store.Find(key) is { } existing)
         {
-            return session.Liveness.IsAlive(existing)
-                ? throw new CniException(
-                    CniErrorCode.InterfaceExists,
+            return session.Conditions.IsAlive(existing)
+                ? throw new IsolationException(
+                    IsolationFault.InterfaceExists,
                     $"interface {key.IfName} of container {key.ContainerId} exists already in network {key.Network}",
                     $"its ports are {Describe(existing)}; it is {existing.State.ToString().ToLowerInvariant()} and was left as it is")
-                : [existing];
+                : new Try.HeldByDead([existing]);
         }
 
         RefuseOtherMaster(store);
         if (FindNeighbour(store, container) is { } neighbour)
         {
             // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
-            return Reclaim(store, neighbour.Key) ?? FindLeaving(store, neighbour.Key) ?? throw new CniException(
-                CniErrorCode.InterfaceExists,
-                $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
-                $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace");
+            return Reclaim(store, neighbour.Key) ?? FindLeaving(store, neighbour.Key) ?? throw new IsolationException(
+                IsolationFault.InterfaceExists,
+                $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.Key.IfName}",
+                $"container {neighbour.Key.ContainerId}, network {neighbour.Key.Network}: one address has one interface in a namespace");
         }
 
         var space = new PortSpace(store.Attachments);
-        foreach (var claim in configuration.Claims)
+        foreach (var claim in request.Claims)
         {
             if (space.FindHolder(claim) is { } holder)
             {
@@ -143,24 +169,23 @@ internal sealed class Reservation(
         }
 
         // Containers first: a runtime's monitor may listen on the host on all that its container has published.
-        _listeners.Refuse(configuration.Claims);
+        _listeners.Refuse(request.Claims);
 
         // A host process that listens in the pool keeps its port: its whole slice stays unused.
         var unusable = _listeners.Ports;
-        var size = configuration.EphemeralPortsPerContainer;
-        if (SliceAllocator.Allocate(configuration.EphemeralPorts, size, space.Owned, unusable, store.Freed) is not { } slice
+        if (SliceAllocator.Allocate(request.EphemeralPorts, request.SliceSize, space.Owned, unusable, store.Freed) is not { } slice
             || AttachmentSlot.Next(store.Attachments) is not { } slot)
         {
-            return FindDead(store) ?? FindLeaving(store) ?? throw Exhausted(space, size, unusable);
+            return FindDead(store) ?? FindLeaving(store) ?? throw Exhausted(space, unusable);
         }
 
         if (FindFlowElsewhere(store) is { } elsewhere)
         {
-            return session.Liveness.IsAliveAfterTeardown(elsewhere) ? throw FlowsElsewhere(store, elsewhere) : [elsewhere];
+            return session.Conditions.IsAliveAfterTeardown(elsewhere) ? throw FlowsElsewhere(store, elsewhere) : new Try.HeldByDead([elsewhere]);
         }
 
         var flow = 0;
-        if (configuration.UniqueFlow)
+        if (request.Flows is not null)
         {
             if (FlowNumber.Next(store.Attachments.Where(session.IsOnThisHost)) is not { } free)
             {
@@ -170,44 +195,57 @@ internal sealed class Reservation(
             flow = free;
         }
 
+        return Write(store, container, before, slice, slot, flow);
+    }
+
+    private Try Write(StoreTransaction store, NetworkNamespace container, ContainerBefore before, PortRange slice, int slot, int flow)
+    {
         IsFirst = !store.Attachments.Any(
-            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Flow != 0 || !configuration.UniqueFlow));
-        if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
+            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Numbers.Flow != 0 || request.Flows is null));
+        LeftBehind =
+        [
+            .. store.Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && IsElsewhere(a) && session.Conditions.IsAlive(a))
+                .Select(a => a.Key),
+        ];
+        if (store.Host?.HostNetns != session.Self.Netns || store.Host.MasterIfIndex != host.Master.Index || IsStale(store))
         {
             if (_note is null)
             {
-                return [];
+                return new Try.HostUnknown();
             }
 
             store.WriteHost(_note);
         }
 
-        if (configuration.UniqueFlow && store.Host is { } host && host.FlowParent != configuration.FlowClassifierParent.ToString())
+        if (request.Flows is { } parent && store.Host is { } noted && noted.FlowParent != parent.ToString())
         {
-            store.WriteHost(host with { FlowParent = configuration.FlowClassifierParent.ToString() });
+            store.WriteHost(noted with { FlowParent = parent.ToString() });
         }
 
         PacketLayout = store.Host?.PacketLayout;
-        attachment = Compose(request, container, slice, slot, flow);
+        var attachment = Compose(container, before, slice, slot, flow);
         store.Write(attachment);
         store.NoteNetwork(new NetworkRecord
         {
-            Name = attachment.Network,
-            BootId = attachment.BootId,
-            HostNetns = attachment.HostNetns,
-            Ports = configuration.Ports.ToString(),
-            EphemeralPorts = configuration.EphemeralPorts.ToString(),
-            EphemeralPortsPerContainer = configuration.UsualEphemeralPortsPerContainer,
+            Name = attachment.Key.Network,
+            BootId = attachment.MadeOn.BootId,
+            HostNetns = attachment.MadeOn.Netns,
+            Ports = request.Ports.ToString(),
+            EphemeralPorts = request.EphemeralPorts.ToString(),
+            EphemeralPortsPerContainer = request.UsualSliceSize,
         });
-        return [];
+        return new Try.Reserved(attachment);
     }
+
+    private bool IsElsewhere(Attachment attachment) =>
+        attachment.Host.Mac != host.Values.Mac || !attachment.Host.Address.Equals(host.Values.Address) || attachment.Host.MasterIndex != host.Master.Index;
 
     /// <summary>Whoever has the interface index that goes with the slice, or null. Where that cannot be found out, the reservation is given back.</summary>
     private Link? FindOccupant(Attachment reserved)
     {
         try
         {
-            return Links.Find(session.Host, reserved.IfIndex);
+            return Links.Find(session.Host, reserved.Numbers.HostEnd);
         }
         catch (IOException)
         {
@@ -221,84 +259,66 @@ internal sealed class Reservation(
         }
     }
 
-    private List<Attachment>? FindDead(StoreTransaction store) =>
-        store.Attachments.Where(a => !session.Liveness.IsAliveAfterTeardown(a)).ToList() is { Count: > 0 } dead ? dead : null;
+    private Try.HeldByDead? FindDead(StoreTransaction store) =>
+        store.Attachments.Where(a => !session.Conditions.IsAliveAfterTeardown(a)).ToList() is { Count: > 0 } dead ? new Try.HeldByDead(dead) : null;
 
-    /// <summary>Nothing to clear away, but to wait for: another process is just taking down what has the ports. It may be many at once.</summary>
-    private List<Attachment>? FindLeaving(StoreTransaction store, AttachmentKey? holder = null)
+    private Try.HeldByLeaving? FindLeaving(StoreTransaction store, AttachmentKey? holder = null)
     {
-        _leaving = _waited
+        var leaving = _waited
             ? null
-            : store.Attachments.FirstOrDefault(a => a.State == AttachmentState.Deleting && (holder is null || a.Key == holder) && session.Liveness.IsBusy(a));
-        return _leaving is null ? null : [];
+            : store.Attachments.FirstOrDefault(
+                a => a.State == AttachmentState.Deleting && (holder is null || a.Key == holder) && session.Conditions.IsBusy(a));
+        return leaving is null ? null : new Try.HeldByLeaving(leaving);
     }
 
-    private void WaitFor(Attachment leaving)
-    {
-        // One that does not come to its end keeps its ports, and is then named as their owner.
-        _waited = !SpinWait.SpinUntil(() => !leaving.Equals(session.Store.Find(leaving.Key)) || !leaving.Creator.IsAlive(), session.LockTimeout);
-        _leaving = null;
-    }
+    // One that does not come to its end keeps its ports, and is then named as their owner.
+    private void WaitFor(Attachment leaving) =>
+        _waited = !SpinWait.SpinUntil(() => !leaving.Equals(session.Store.Find(leaving.Key)) || !leaving.Process.IsAlive(), session.LockTimeout);
 
     /// <summary>A container whose queue on the master hangs at another place than this configuration names, or null.</summary>
     private Attachment? FindFlowElsewhere(StoreTransaction store) =>
-        configuration.UniqueFlow && store.Host?.FlowParent is { } parent && parent != configuration.FlowClassifierParent.ToString()
-            ? store.Attachments.FirstOrDefault(a => a.Flow != 0 && session.IsOnThisHost(a))
+        request.Flows is { } wanted && store.Host?.FlowParent is { } parent && parent != wanted.ToString()
+            ? store.Attachments.FirstOrDefault(a => a.Numbers.Flow != 0 && session.IsOnThisHost(a))
             : null;
 
-    private CniException FlowsElsewhere(StoreTransaction store, Attachment holder) => ConfigurationKeys.Invalid(
-        ConfigurationKeys.EgressFlowClassifierParent,
-        configuration.FlowClassifierParent.ToString(),
-        $"is not where the flows of {facts.Master.Name} are: {holder.Key} has its own at {store.Host?.FlowParent}");
+    private IsolationException FlowsElsewhere(StoreTransaction store, Attachment holder) => new(
+        IsolationFault.InvalidConfiguration,
+        $"{FlowClassifierParent.Key}: \"{request.Flows}\" is not where the flows of {host.Master.Name} are: {holder.Key} has its own at {store.Host?.FlowParent}");
 
-    private CniException FlowsExhausted() => new(
-        CniErrorCode.RolledBack,
-        $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: all {FlowNumber.Count} flows of {facts.Master.Name} are in use",
+    private IsolationException FlowsExhausted() => new(
+        IsolationFault.RolledBack,
+        $"{FlowClassifierParent.UniqueFlowKey}: all {FlowNumber.Count} flows of {host.Master.Name} are in use",
         "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
 
     /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
     private bool IsStale(StoreTransaction store) =>
-        !store.Attachments.Any(session.IsOnThisHost)
-        && HostFacts.ReadLoopbackMac(session.Host) != facts.Master.Mac;
+        !store.Attachments.Any(session.IsOnThisHost) && HostDataPath.ReadLoopbackMac(session.Host) != host.Master.Mac;
 
-    private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot, int flow)
+    private Attachment Compose(NetworkNamespace container, ContainerBefore before, PortRange slice, int slot, int flow)
     {
-        var creator = ProcessIdentity.Current;
         var index = IndexOf(slice);
         return new Attachment
         {
-            Network = request.Config.Name,
-            ContainerId = request.ContainerId,
-            IfName = request.IfName,
-            Netns = request.Netns,
-            NetnsDevice = container.Identity.Device,
-            NetnsInode = container.Identity.Inode,
-            BootId = session.BootId,
-            HostNetns = session.Namespace.Identity.ToString(),
-            IfIndex = index,
-            ContainerIfIndex = index,
-            Slot = slot,
+            Key = request.Key,
+            Namespace = new NamespaceReference(request.Netns, container.Identity.Device, container.Identity.Inode),
+            MadeOn = session.Self,
+            Numbers = new KernelNumbers { HostEnd = index, ContainerEnd = index, Slot = slot, Flow = flow },
             State = AttachmentState.Creating,
-            Master = facts.Master.Name,
-            MasterIfIndex = facts.Master.Index,
-            Mac = facts.Master.Mac.ToString(),
-            Mtu = (int)facts.Master.Mtu,
-            Address = facts.Address.Address.ToString(),
-            PrefixLength = facts.Address.PrefixLength,
-            Gateway = facts.Gateway?.ToString(),
-            Slice = slice,
-            Claims = configuration.Claims,
-            Egress = limits.Egress,
-            Ingress = limits.Ingress,
-            Flow = flow,
-            HostLoopback = configuration.HostLoopback,
-            Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
+            Host = host.Values,
+            Ports = new OwnedPorts
+            {
+                Slice = slice,
+                Claims = request.Claims,
+                NetworkPorts = request.Ports.ToString(),
+                NetworkPool = request.EphemeralPorts.ToString(),
+            },
+            Limits = request.Limits,
+            HostLoopback = request.HostLoopback,
+            Args = request.Args,
             Created = DateTimeOffset.UtcNow,
-            NetworkPorts = configuration.Ports.ToString(),
-            NetworkPool = configuration.EphemeralPorts.ToString(),
-            CgroupPath = configuration.Cgroup.Path,
-            CreatorPid = creator.Pid,
-            CreatorStartTime = creator.StartTime,
+            CgroupPath = request.CgroupPath,
+            Before = before,
+            Process = ProcessIdentity.Current,
         };
     }
 
@@ -312,122 +332,65 @@ internal sealed class Reservation(
     private Attachment WithFreeIndex(Attachment reserved)
     {
         const int Step = 0x1_0000;
-        var index = reserved.IfIndex;
+        var index = reserved.Numbers.HostEnd;
         while (Links.Find(session.Host, index) is { } taken)
         {
             if (index > int.MaxValue - Step)
             {
                 using var giving = session.Begin();
                 giving.Remove(reserved.Key);
-                throw new CniException(
-                    CniErrorCode.RolledBack, $"no interface index is free for ports {reserved.Slice}", $"{taken.Name} has {taken.Index}");
+                throw new IsolationException(
+                    IsolationFault.RolledBack, $"no interface index is free for ports {reserved.Ports.Slice}", $"{taken.Name} has {taken.Index}");
             }
 
             index += Step;
         }
 
-        var moved = reserved with { IfIndex = index, ContainerIfIndex = index };
+        var moved = reserved with { Numbers = reserved.Numbers with { HostEnd = index, ContainerEnd = index } };
         using var store = session.Begin();
         store.Write(moved);
         return moved;
     }
 
-    /// <summary>
-    /// The kernel has an interface for this slice and the store has not: the record was lost. It is put together again,
-    /// and the slice left to its owner.
-    /// </summary>
-    private void Adopt(Link unknown, Attachment reserved)
-    {
-        var (rebuilt, reason) = RecordRecovery.TryRebuild(
-            session.Host, unknown, facts, session.BootId, session.Namespace.Identity.ToString());
-        using var store = session.Begin();
-        store.Remove(reserved.Key);
-        if (rebuilt is null || store.Find(rebuilt.Key) is not null)
-        {
-            throw new CniException(
-                CniErrorCode.RolledBack,
-                $"interface {unknown.Name} has the index {unknown.Index} that goes with ports {reserved.Slice}",
-                $"the store does not know it, and it could not be taken in: {reason}");
-        }
-
-        log.Warning("{Interface} had no record; it was rebuilt from the kernel as {Attachment}", unknown.Name, rebuilt.Key);
-        store.Write(rebuilt);
-    }
-
-    /// <summary>
-    /// Puts records that cannot be read together again from the kernel. One whose interface is gone owns nothing: it is
-    /// set aside and reported, once. One that lives and cannot be rebuilt stops every ADD, since its ports are unknown.
-    /// </summary>
-    private void RebuildUnreadable()
-    {
-        foreach (var record in _unreadable)
-        {
-            if (Links.Find(session.Host, record.HostInterface) is not { } link)
-            {
-                if (record.IsSetAside)
-                {
-                    _examined++;
-                    continue;
-                }
-
-                using var store = session.Begin();
-                var aside = store.SetAside(record);
-                throw new CniException(
-                    CniErrorCode.StoreUnreadable,
-                    $"record {record.Path} is unreadable: {record.Reason}",
-                    $"its interface {record.HostInterface} is gone; the record was set aside as {aside.Path}, and the next ADD goes on without it");
-            }
-
-            var (rebuilt, reason) = RecordRecovery.TryRebuild(
-                session.Host, link, facts, session.BootId, session.Namespace.Identity.ToString());
-            using var writing = session.Begin();
-            if (rebuilt is null)
-            {
-                var path = record.IsSetAside ? record.Path : writing.SetAside(record).Path;
-                throw new CniException(
-                    CniErrorCode.StoreUnreadable,
-                    $"record {record.Path} is unreadable: {record.Reason}",
-                    $"its interface {record.HostInterface} lives, so its ports cannot be given away, and it could not be rebuilt: {reason}; DEL that container, or put {path} right");
-            }
-
-            log.Warning("record {Path} was unreadable ({Reason}) and was rebuilt from the kernel", record.Path, record.Reason);
-            writing.RemoveUnreadable(record.HostInterface);
-            writing.Write(rebuilt);
-        }
-
-        _unreadable = [];
-    }
-
+    /// <summary>One master, and as it is now: containers of one that was made anew have to be brought over first.</summary>
     private void RefuseOtherMaster(StoreTransaction store)
     {
-        if (store.Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && a.MasterIfIndex != facts.Master.Index && session.Liveness.IsAlive(a)) is { } other)
+        if (store.Attachments.FirstOrDefault(
+                a => session.IsOnThisHost(a) && a.Host.MasterIndex != host.Master.Index && session.Conditions.IsAlive(a)) is not { } other)
         {
-            throw new CniException(
-                CniErrorCode.InvalidNetworkConfig,
-                $"master \"{facts.Master.Name}\": containers of this host share the address of {other.Master} already",
-                "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
+            return;
         }
+
+        if (other.Host.Master == host.Master.Name || Links.Find(session.Host, other.Host.MasterIndex) is null)
+        {
+            throw new IsolationException(
+                IsolationFault.InvalidConfiguration,
+                $"master \"{host.Master.Name}\": containers of this host share an interface {other.Host.Master} that is gone",
+                "`cni-portmap-isolate repair --all` has them follow the host to the new one; then ADD again");
+        }
+
+        throw new IsolationException(
+            IsolationFault.InvalidConfiguration,
+            $"master \"{host.Master.Name}\": containers of this host share the address of {other.Host.Master} already",
+            "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
     }
 
     private Attachment? FindNeighbour(StoreTransaction store, NetworkNamespace container) =>
-        store.Attachments.FirstOrDefault(
-            a => a.BootId == session.BootId && new NamespaceIdentity(a.NetnsDevice, a.NetnsInode) == container.Identity);
+        store.Attachments.FirstOrDefault(a => a.MadeOn.BootId == session.BootId && a.Namespace.Identity == container.Identity);
 
-    private List<Attachment>? Reclaim(StoreTransaction store, AttachmentKey holder) =>
-        store.Find(holder) is { } attachment && !session.Liveness.IsAliveAfterTeardown(attachment) ? [attachment] : null;
+    private Try.HeldByDead? Reclaim(StoreTransaction store, AttachmentKey holder) =>
+        store.Find(holder) is { } attachment && !session.Conditions.IsAliveAfterTeardown(attachment) ? new Try.HeldByDead([attachment]) : null;
 
-    private CniException Exhausted(PortSpace space, int size, PortSet unusable)
+    private IsolationException Exhausted(PortSpace space, PortSet unusable)
     {
-        var capacity = SliceAllocator.Capacity(configuration.EphemeralPorts, space.Owned, size, unusable);
-        return new CniException(
-            CniErrorCode.EphemeralPortsExhausted,
-            $"ephemeralPorts \"{configuration.EphemeralPorts}\": no {size} ports are free for another container",
+        var size = request.SliceSize;
+        var capacity = SliceAllocator.Capacity(request.EphemeralPorts, space.Owned, size, unusable);
+        return new IsolationException(
+            IsolationFault.PortsExhausted,
+            $"ephemeralPorts \"{request.EphemeralPorts}\": no {size} ports are free for another container",
             $"{capacity.Total} slices of {size} ports fit, {capacity.Free} are free; the largest free slice has {capacity.LargestFree} ports");
     }
 
     private static string Describe(Attachment attachment) =>
-        string.Join(", ", attachment.Claims.Select(c => c.ToString()).Prepend($"{attachment.Slice} (ephemeral)"));
-
-    private static IEnumerable<KeyValuePair<string, string>> KeptArguments(CniArgs args) =>
-        args.Pairs.Where(p => !p.Key.Equals("IgnoreUnknown", StringComparison.OrdinalIgnoreCase)).DistinctBy(p => p.Key);
+        string.Join(", ", attachment.Ports.Claims.Select(c => c.ToString()).Prepend($"{attachment.Ports.Slice} (ephemeral)"));
 }

@@ -1,14 +1,13 @@
-using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
-namespace CniIsolator.Plugin.Attaching;
+namespace CniIsolator.Lifecycle;
 
 /// <summary>What one command works with: the host's namespace, the store, and who we are.</summary>
-internal sealed class Session : IDisposable
+public sealed class Session : IDisposable
 {
     /// <param name="stateDir">The store's directory.</param>
     /// <param name="lockTimeout">How long to wait for other processes; null for the 20 s that every command of the program waits.</param>
@@ -18,7 +17,7 @@ internal sealed class Session : IDisposable
         Store = new AttachmentStore(stateDir);
         Namespace = NetworkNamespace.OpenCurrent();
         Host = NetlinkConnection.Open();
-        Liveness = new Liveness(Host, BootId, Namespace.Identity.ToString());
+        Conditions = new Conditions(Host, new HostReference(BootId, Namespace.Identity.ToString()));
     }
 
     /// <summary>How long to wait for another process that holds a lock, or that changes the same attachment.</summary>
@@ -33,7 +32,11 @@ internal sealed class Session : IDisposable
 
     public string BootId { get; } = HostIdentity.BootId;
 
-    public Liveness Liveness { get; }
+    /// <summary>How attachments are.</summary>
+    public Conditions Conditions { get; }
+
+    /// <summary>This boot, and the namespace that the plugin runs in.</summary>
+    public HostReference Self => new(BootId, Namespace.Identity.ToString());
 
     /// <summary>
     /// Held shared while entries are put into the shared tables, and exclusively while those tables are taken away.
@@ -41,15 +44,15 @@ internal sealed class Session : IDisposable
     /// </summary>
     private string HostLockPath => Path.Combine(Store.StateDir, "host.lock");
 
-    /// <exception cref="CniException">The store is busy (11) or cannot be used (105).</exception>
+    /// <exception cref="IsolationException">The store is busy (11) or cannot be used (105).</exception>
     public StoreTransaction Begin() => Guard(() => Store.Begin(LockTimeout));
 
     /// <summary>While it is held nobody takes the shared tables away, or sweeps them.</summary>
-    /// <exception cref="CniException">11: somebody held it exclusively for too long.</exception>
+    /// <exception cref="IsolationException">11: somebody held it exclusively for too long.</exception>
     public FileLock HoldSharedState() => Hold(shared: true);
 
     /// <summary>While it is held nobody puts entries into the shared tables.</summary>
-    /// <exception cref="CniException">11: somebody held it for too long.</exception>
+    /// <exception cref="IsolationException">11: somebody held it for too long.</exception>
     public FileLock HoldSharedStateAlone() => Hold(shared: false);
 
     /// <summary>For the end of the store: nobody may be adding anything.</summary>
@@ -82,10 +85,10 @@ internal sealed class Session : IDisposable
         // New attachments wait for the lock above, not for the store's.
         if (record.HostNetns == Namespace.Identity.ToString())
         {
-            SharedHostState.RemoveFlows(Host, record);
+            HostDataPath.RemoveFlows(Host, record);
             if (!inUse)
             {
-                SharedHostState.Remove(Host, record);
+                HostDataPath.Remove(Host, record);
             }
         }
 
@@ -105,23 +108,27 @@ internal sealed class Session : IDisposable
 
     private FileLock Hold(bool shared) =>
         FileLock.TryAcquire(HostLockPath, LockTimeout, shared)
-        ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} {LockHolder.Describe(HostLockPath)}; gave up after {LockTimeout.TotalSeconds:0.###} s");
+        ?? throw new IsolationException(IsolationFault.TryAgainLater, $"{HostLockPath} {LockHolder.Describe(HostLockPath)}; gave up after {LockTimeout.TotalSeconds:0.###} s");
 
-    private bool HasFlow(Attachment attachment) => attachment.Flow != 0 && IsOnThisHost(attachment);
+    private bool HasFlow(Attachment attachment) => attachment.Numbers.Flow != 0 && IsOnThisHost(attachment);
 
-    public bool IsOnThisHost(Attachment attachment) =>
-        attachment.BootId == BootId && attachment.HostNetns == Namespace.Identity.ToString();
+    public bool IsOnThisHost(Attachment attachment) => attachment.MadeOn == Self;
+
+    /// <summary>The host, for plans.</summary>
+    /// <param name="programs">The loaded programs; null where no filter with one is made.</param>
+    public NamespaceKernel Kernel(HostEndPrograms? programs = null) => new(Host, Place.Host, Namespace.Descriptor, programs);
 
     /// <summary>
-    /// What the attachment's filters in the shared tables are computed from: while its ports are being changed, or it follows the host to
-    /// another master, the old ones and the new ones.
+    /// The attachment's entries among the shared filters: while its ports are being changed, or it follows the host to another master, the old ones and
+    /// the new ones.
     /// </summary>
-    public static IEnumerable<AttachmentPath> PathsOf(Attachment attachment)
+    public static IEnumerable<Plan> EntriesOf(Attachment attachment)
     {
         var path = AttachmentPath.Of(attachment);
-        return attachment.Change is { } change
-            ? [path, path with { Claims = change.Claims }, path with { Master = change.Host?.MasterIfIndex ?? path.Master }]
+        IEnumerable<AttachmentPath> paths = attachment.Change is { } change
+            ? [path, path with { Claims = change.Claims }, path with { Master = change.Host?.MasterIndex ?? path.Master }]
             : [path];
+        return paths.Select(p => AttachmentPlan.Of(attachment, p).Entries);
     }
 
     public void Dispose()
@@ -138,11 +145,11 @@ internal sealed class Session : IDisposable
         }
         catch (StoreBusyException e)
         {
-            throw new CniException(CniErrorCode.TryAgainLater, e.Message);
+            throw new IsolationException(IsolationFault.TryAgainLater, e.Message);
         }
         catch (StoreException e)
         {
-            throw new CniException(CniErrorCode.StoreUnreadable, e.Message);
+            throw new IsolationException(IsolationFault.StoreUnreadable, e.Message);
         }
     }
 }

@@ -1,4 +1,3 @@
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.KernelState.Objects;
@@ -49,7 +48,7 @@ public sealed record RouteState(string Device, int Index, InternetAddress? Gatew
 /// <param name="Index">Of the container's interface.</param>
 /// <param name="Gateway">The neighbour.</param>
 /// <param name="Mac">Its address.</param>
-public sealed record NeighbourState(int Index, InternetAddress Gateway, MacAddress Mac) : KernelObject
+public sealed record GatewayState(int Index, InternetAddress Gateway, MacAddress Mac) : KernelObject
 {
     public override ObjectKey Key => new("neighbour", (Index, Gateway));
 

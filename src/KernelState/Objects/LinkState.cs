@@ -1,6 +1,4 @@
 using System.Globalization;
-using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.KernelState.Objects;

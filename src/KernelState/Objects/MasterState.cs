@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using CniIsolator.Ipam;
 
 namespace CniIsolator.KernelState.Objects;
@@ -17,6 +18,12 @@ public sealed record MasterState(HostValues Values) : KernelObject
     public override bool IsMessage => false;
 
     public override string Description => $"{Values.Master} with address {Values.Address}";
+
+    /// <summary>The interface that it should be; null for that of the default route.</summary>
+    public string? Wanted { get; init; } = Values.Master;
+
+    /// <summary>The address that the configuration names; null where it names none.</summary>
+    public IPAddress? WantedAddress { get; init; }
 
     /// <summary>Why the host has none that could be shared; null where it has.</summary>
     public string? Obstacle { get; init; }

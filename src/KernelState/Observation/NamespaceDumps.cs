@@ -1,6 +1,4 @@
-using System.Globalization;
 using CniIsolator.DataPath;
-using CniIsolator.Ipam;
 using CniIsolator.KernelState.Objects;
 using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;

@@ -2,8 +2,6 @@ using System.Globalization;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.KernelState.Objects;
-using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
@@ -15,25 +13,27 @@ public sealed class AttachmentPlan
     private readonly Attachment _attachment;
     private readonly AttachmentPath _path;
     private readonly ProgramTags _tags;
+    private readonly MacAddress? _gatewayMac;
+    private Plan? _container;
+    private Plan? _hostEnd;
+    private Plan? _entries;
 
     private AttachmentPlan(Attachment attachment, AttachmentPath path, ProgramTags tags, MacAddress? gatewayMac)
     {
         _attachment = attachment;
         _path = path;
         _tags = tags;
-        Container = ComposeContainer(gatewayMac);
-        HostEnd = ComposeHostEnd();
-        Entries = ComposeEntries();
+        _gatewayMac = gatewayMac;
     }
 
     /// <summary>The container's namespace: interface, address, route, filters, limit, sysctls.</summary>
-    public Plan Container { get; }
+    public Plan Container => _container ??= ComposeContainer();
 
     /// <summary>The veth's end on the host: what the container sends passes here.</summary>
-    public Plan HostEnd { get; }
+    public Plan HostEnd => _hostEnd ??= ComposeHostEnd();
 
     /// <summary>The container's entries among the filters that all containers share: packets are delivered by these.</summary>
-    public Plan Entries { get; }
+    public Plan Entries => _entries ??= ComposeEntries();
 
     /// <summary>Whether the attachment may use the host's 127.0.0.1.</summary>
     public bool HostLoopback => _path.HostLoopback;
@@ -60,7 +60,7 @@ public sealed class AttachmentPlan
     /// <summary>Whether the namespace had other interfaces before ours: then it is theirs as well, and only what is ours is set.</summary>
     private bool IsGuest => _attachment.Before is { HasOthers: true };
 
-    private Plan ComposeContainer(MacAddress? gatewayMac)
+    private Plan ComposeContainer()
     {
         List<KernelObject> objects = [];
 
@@ -85,9 +85,9 @@ public sealed class AttachmentPlan
         {
             var gateway = InternetAddress.From(next);
             objects.Add(new RouteState(IfName, _path.ContainerEnd, gateway) { Place = Place.Container });
-            if (gatewayMac is { } mac)
+            if (_gatewayMac is { } mac)
             {
-                objects.Add(new NeighbourState(_path.ContainerEnd, gateway, mac) { Place = Place.Container });
+                objects.Add(new GatewayState(_path.ContainerEnd, gateway, mac) { Place = Place.Container });
             }
         }
 

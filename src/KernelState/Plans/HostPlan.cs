@@ -1,7 +1,7 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.KernelState.Objects;
-using CniIsolator.Netlink;
+using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.KernelState.Plans;
