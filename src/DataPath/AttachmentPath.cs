@@ -46,17 +46,17 @@ public sealed record AttachmentPath(
 
     /// <summary>What an attachment's filters are computed from.</summary>
     public static AttachmentPath Of(Attachment attachment) => new(
-        attachment.MasterIfIndex,
-        attachment.IfIndex,
-        attachment.ContainerIfIndex,
-        attachment.Slot,
-        InternetAddress.Parse(attachment.Address),
-        MacAddress.Parse(attachment.Mac),
-        attachment.Slice,
-        attachment.Claims,
+        attachment.Host.MasterIndex,
+        attachment.Numbers.HostEnd,
+        attachment.Numbers.ContainerEnd,
+        attachment.Numbers.Slot,
+        InternetAddress.From(attachment.Host.Address),
+        MacAddress.Parse(attachment.Host.Mac),
+        attachment.Ports.Slice,
+        attachment.Ports.Claims,
         attachment.HostLoopback == Ipam.HostLoopback.Allow,
-        attachment.Flow,
-        attachment.Generation);
+        attachment.Numbers.Flow,
+        attachment.Numbers.Generation);
 
     /// <summary>Aligned blocks that fixed ports fall into, over all protocols.</summary>
     public static int CountBlocks(IEnumerable<PortClaim> claims) =>

@@ -19,7 +19,7 @@ public static class RecordedNamespace
         try
         {
             var container = NetworkNamespace.Open(path);
-            if (container.Identity == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode))
+            if (container.Identity == attachment.Namespace.Identity)
             {
                 return container;
             }

@@ -34,7 +34,7 @@ public static class ShaperCheck
         }
 
         differences.Compare($"qdisc of {device}", Shaper.Settings, settings);
-        var wanted = Shaper.ClassOf(limit, attachment.Mtu);
+        var wanted = Shaper.ClassOf(limit, attachment.Host.Mtu);
         var classes = Htb.ListClasses(connection, index);
         differences.Compare($"limit of {device}", wanted, classes.Find(c => c.Handle == Shaper.Class));
         foreach (var other in classes.Where(c => c.Handle != Shaper.Class))
@@ -52,7 +52,7 @@ public static class ShaperCheck
 
     private static void CompareQueue(DifferenceList differences, Qdisc? leaf, string device, RateLimit limit, Attachment attachment)
     {
-        if (attachment.PlainQueue)
+        if (attachment.Features.PlainQueue)
         {
             // The kernel does not show the queue that htb brings.
             if (leaf is { FqCodel: null })
@@ -63,7 +63,7 @@ public static class ShaperCheck
             return;
         }
 
-        var wanted = Shaper.LeafOf(limit, attachment.Mtu);
+        var wanted = Shaper.LeafOf(limit, attachment.Host.Mtu);
         if (leaf?.FqCodel is not { } found)
         {
             differences.Add($"queue of {device}", "fq_codel", leaf is null ? "htb's own" : leaf.Kind);

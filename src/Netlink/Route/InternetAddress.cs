@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Net;
 
 namespace CniIsolator.Netlink.Route;
 
@@ -30,6 +31,13 @@ public readonly record struct InternetAddress(uint Bits)
 
         return new InternetAddress(bits);
     }
+
+    /// <summary>The same address as .NET has it.</summary>
+    /// <exception cref="NetlinkProtocolException">It is not an IPv4 address.</exception>
+    public static InternetAddress From(IPAddress address) => FromWire(address.GetAddressBytes());
+
+    /// <summary>The same address as .NET has it.</summary>
+    public IPAddress ToIPAddress() => new(ToBytes());
 
     public byte[] ToBytes() => [(byte)(Bits >> 24), (byte)(Bits >> 16), (byte)(Bits >> 8), (byte)Bits];
 

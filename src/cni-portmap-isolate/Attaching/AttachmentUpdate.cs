@@ -64,7 +64,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 if (current.Change is not null)
                 {
                     // Ours to take back from now on: a second one would remove what comes after it, and DEL has to wait for it.
-                    obstacle = current with { CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
+                    obstacle = current with { Process = changer };
                     store.Write(obstacle);
                 }
                 else if (FindDeadHolder(store, current) is { } dead)
@@ -73,7 +73,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 }
                 else
                 {
-                    var begun = current with { Change = Plan(current), CreatorPid = changer.Pid, CreatorStartTime = changer.StartTime };
+                    var begun = current with { Change = Plan(current), Process = changer };
                     store.Write(begun);
                     return begun;
                 }
@@ -114,17 +114,18 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
         if (Liveness.IsBeingChanged(current))
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"{current.Key} is being changed by process {current.CreatorPid}");
+            throw new CniException(CniErrorCode.TryAgainLater, $"{current.Key} is being changed by process {current.Process.Pid}");
         }
     }
 
     private AttachmentChange Plan(Attachment current)
     {
-        var frame = Shaper.FrameSize(current.Mtu);
+        var frame = Shaper.FrameSize(current.Host.Mtu);
         return new AttachmentChange(
-            request.Claims ?? current.Claims,
-            request.EgressRate is { } egress ? RateLimits.Replace(current.Egress, egress, frame) : current.Egress,
-            request.IngressRate is { } ingress ? RateLimits.Replace(current.Ingress, ingress, frame) : current.Ingress);
+            request.Claims ?? current.Ports.Claims,
+            new Limits(
+                request.EgressRate is { } egress ? RateLimits.Replace(current.Limits.Egress, egress, frame) : current.Limits.Egress,
+                request.IngressRate is { } ingress ? RateLimits.Replace(current.Limits.Ingress, ingress, frame) : current.Limits.Ingress));
     }
 
     /// <summary>A container that is gone and holds a wanted port; null if nobody holds any.</summary>
@@ -139,7 +140,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
         List<PortClaim> added =
         [
             .. from protocol in claims.GroupBy(c => c.Protocol)
-               let had = PortSet.From(current.Claims.Where(c => c.Protocol == protocol.Key).Select(c => c.Range))
+               let had = PortSet.From(current.Ports.Claims.Where(c => c.Protocol == protocol.Key).Select(c => c.Range))
                from range in PortSet.From(protocol.Select(c => c.Range)).Subtract(had).Ranges
                select new PortClaim(protocol.Key, range),
         ];
@@ -162,7 +163,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
     private static void RefuseOutside(Attachment current, List<PortClaim> added)
     {
-        var pool = PortSet.Parse(current.NetworkPool ?? "");
+        var pool = PortSet.Parse(current.Ports.NetworkPool ?? "");
         foreach (var claim in added)
         {
             if (pool.Overlaps(claim.Range))
@@ -170,10 +171,11 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
                 throw HostListeners.Taken(claim.ToString(), $"the pool {ConfigurationKeys.EphemeralPorts} {pool} holds it");
             }
 
-            if (current.NetworkPorts is { } ports && !PortSet.Parse(ports).Contains(claim.Range))
+            if (current.Ports.NetworkPorts is { } ports && !PortSet.Parse(ports).Contains(claim.Range))
             {
                 throw new CniException(
-                    CniErrorCode.InvalidNetworkConfig, $"port {claim} is outside {ConfigurationKeys.Ports}: {ports} of network {current.Network}");
+                    CniErrorCode.InvalidNetworkConfig,
+                    $"port {claim} is outside {ConfigurationKeys.Ports}: {ports} of network {current.Key.Network}");
             }
         }
     }
@@ -189,11 +191,10 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
         var changed = current with
         {
-            Claims = change.Claims,
-            Egress = change.Egress,
-            Ingress = change.Ingress,
-            Generation = LiveAttachment.After(begun).Generation,
-            PlainQueue = (change.Egress is not null || change.Ingress is not null) && plainQueue,
+            Ports = current.Ports with { Claims = change.Claims },
+            Limits = change.Limits,
+            Numbers = current.Numbers with { Generation = LiveAttachment.After(begun).Generation },
+            Features = current.Features with { PlainQueue = change.Limits != default && plainQueue },
             Changed = DateTimeOffset.UtcNow,
             Change = null,
         };
@@ -218,7 +219,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             return new CniException(refused.Code, refused.Message, details, cause);
         }
 
-        var limits = begun.Change is { Egress: not null } or { Ingress: not null };
+        var limits = begun.Change is { } change && change.Limits != default;
         return FeatureProbe.Explain(limits ? KernelNeeds.Limits : KernelNeeds.None, $"the update of {begun.Key} failed and was taken back", cause, details);
     }
 

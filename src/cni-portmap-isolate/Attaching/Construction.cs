@@ -53,7 +53,15 @@ internal sealed class Construction(
         return result.Failures.Count == 0 ? Built(result) : throw result.Failures[0].ToException();
 
         Attachment Built(HostSideResult host) =>
-            attachment with { PlainQueue = plainQueue || host.PlainQueue, DropsUnmatched = host.DropsUnmatched, GuardsChecksums = host.GuardsChecksums };
+            attachment with
+            {
+                Features = attachment.Features with
+                {
+                    PlainQueue = plainQueue || host.PlainQueue,
+                    DropsUnmatched = host.DropsUnmatched,
+                    GuardsChecksums = host.GuardsChecksums,
+                },
+            };
     }
 
     /// <summary>Puts container and host back as they were. Each part is tried, whatever becomes of the others.</summary>

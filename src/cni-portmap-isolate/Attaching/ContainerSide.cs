@@ -41,7 +41,7 @@ internal static class ContainerSide
         }
 
         SwitchOffIPv6("lo");
-        SwitchOffIPv6(attachment.IfName);
+        SwitchOffIPv6(attachment.Key.IfName);
         foreach (var (name, value) in Sysctls(attachment))
         {
             if (!Sysctl.Write(name, value))
@@ -50,9 +50,9 @@ internal static class ContainerSide
             }
         }
 
-        if (attachment.FinishesChecksums)
+        if (attachment.Features.FinishesChecksums)
         {
-            LinkSettings.SwitchOffTransmitChecksums(attachment.IfName);
+            LinkSettings.SwitchOffTransmitChecksums(attachment.Key.IfName);
         }
 
         return plainQueue;
@@ -62,10 +62,10 @@ internal static class ContainerSide
     public static IEnumerable<(string Name, string Value)> Sysctls(Attachment attachment)
     {
         // So that bind to port 0 and connect choose from the slice.
-        yield return ("net/ipv4/ip_local_port_range", string.Create(CultureInfo.InvariantCulture, $"{attachment.Slice.Begin}\t{attachment.Slice.End}"));
+        yield return ("net/ipv4/ip_local_port_range", string.Create(CultureInfo.InvariantCulture, $"{attachment.Ports.Slice.Begin}\t{attachment.Ports.Slice.End}"));
 
         // Packets from the host and from other containers carry the container's own address as their source.
-        yield return ($"net/ipv4/conf/{attachment.IfName}/accept_local", "1");
+        yield return ($"net/ipv4/conf/{attachment.Key.IfName}/accept_local", "1");
         yield return ("net/ipv4/conf/lo/accept_local", "1");
         if (attachment.HostLoopback == HostLoopback.Allow)
         {
@@ -120,10 +120,10 @@ internal static class ContainerSide
         Attachment attachment, AttachmentPath path, int hostNamespace, MacAddress? gatewayMac, out int leaf)
     {
         var batch = new NetlinkBatch();
-        var mtu = (uint)attachment.Mtu;
+        var mtu = (uint)attachment.Host.Mtu;
         Links.CreateVeth(
             batch,
-            new VethEnd(attachment.IfName, path.ContainerEnd),
+            new VethEnd(attachment.Key.IfName, path.ContainerEnd),
             new VethEnd(attachment.HostInterface, path.HostEnd),
             hostNamespace,
             path.Mac,
@@ -131,11 +131,11 @@ internal static class ContainerSide
 
         // The loopback's MTU is the master's: a segment made for a larger one could not leave by the veth.
         Links.SetUp(batch, FilterPlaces.Loopback, "set up the container's loopback", path.Mac, mtu);
-        Links.SetUp(batch, path.ContainerEnd, $"set up {attachment.IfName}");
-        Addresses.Add(batch, path.ContainerEnd, path.Address, (byte)attachment.PrefixLength);
-        if (attachment.Gateway is { } gateway)
+        Links.SetUp(batch, path.ContainerEnd, $"set up {attachment.Key.IfName}");
+        Addresses.Add(batch, path.ContainerEnd, path.Address, (byte)attachment.Host.PrefixLength);
+        if (attachment.Host.Gateway is { } gateway)
         {
-            var address = InternetAddress.Parse(gateway);
+            var address = InternetAddress.From(gateway);
             Routes.AddDefault(batch, path.ContainerEnd, address);
             if (gatewayMac is { } mac)
             {
@@ -144,13 +144,15 @@ internal static class ContainerSide
         }
 
         Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "add clsact to the container's loopback", Errno.Exists);
-        Qdiscs.AddClsact(batch, path.ContainerEnd, $"add clsact to {attachment.IfName}");
+        Qdiscs.AddClsact(batch, path.ContainerEnd, $"add clsact to {attachment.Key.IfName}");
         foreach (var filter in Filters(path))
         {
             U32Filters.Add(batch, filter, "add the container's filters");
         }
 
-        leaf = attachment.Egress is { } limit ? Shaper.Add(batch, path.ContainerEnd, limit, attachment.Mtu, attachment.IfName) : NoLeaf;
+        leaf = attachment.Limits.Egress is { } limit
+            ? Shaper.Add(batch, path.ContainerEnd, limit, attachment.Host.Mtu, attachment.Key.IfName)
+            : NoLeaf;
         return batch;
     }
 

@@ -31,7 +31,7 @@ internal static class Detachment
             {
                 throw new CniException(
                     CniErrorCode.TryAgainLater,
-                    $"{key} is being {Liveness.DescribeWork(busy)} by process {busy.CreatorPid}",
+                    $"{key} is being {Liveness.DescribeWork(busy)} by process {busy.Process.Pid}",
                     $"waited {session.LockTimeout.TotalSeconds:0.###} s for it; DEL again when it has ended");
             }
 
@@ -47,7 +47,7 @@ internal static class Detachment
             }
 
             var self = ProcessIdentity.Current;
-            attachment = attachment with { State = AttachmentState.Deleting, CreatorPid = self.Pid, CreatorStartTime = self.StartTime };
+            attachment = attachment with { State = AttachmentState.Deleting, Process = self };
             store.Write(attachment);
             return attachment;
         }
@@ -72,7 +72,7 @@ internal static class Detachment
 
         using (var store = session.Begin())
         {
-            if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Creator == attachment.Creator)
+            if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Process == attachment.Process)
             {
                 store.Remove(attachment.Key);
             }
@@ -96,8 +96,8 @@ internal static class Detachment
         RemoveFarSide(attachment.Key, link, netns);
 
         // Rebuilt in the middle of a change, its ports make up other blocks than those that the kernel has.
-        HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, attachment.MasterIfIndex], link.Index);
-        HostSide.RemoveEntriesOf(session.Host, attachment.MasterIfIndex, attachment.Flow);
+        HostSide.RemoveEntriesTo(session.Host, [FilterPlaces.Loopback, attachment.Host.MasterIndex], link.Index);
+        HostSide.RemoveEntriesOf(session.Host, attachment.Host.MasterIndex, attachment.Numbers.Flow);
     }
 
     /// <summary>
@@ -172,7 +172,7 @@ internal static class Detachment
     /// <param name="netns">Another path to the container's namespace, if the runtime gave one.</param>
     public static void RemoveContainerSide(Attachment attachment, string netns = "")
     {
-        foreach (var path in (string[])[netns, attachment.Netns])
+        foreach (var path in (string[])[netns, attachment.Namespace.Path])
         {
             using var container = RecordedNamespace.TryOpen(attachment, path);
             if (container is null)

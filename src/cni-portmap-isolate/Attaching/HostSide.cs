@@ -212,7 +212,7 @@ internal static class HostSide
             AddDrop(batch, path.HostEnd, programs.Drop, attachment.HostInterface);
         }
 
-        leaf = attachment.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Mtu, attachment.HostInterface) : None;
+        leaf = attachment.Limits.Ingress is { } limit ? Shaper.Add(batch, path.HostEnd, limit, attachment.Host.Mtu, attachment.HostInterface) : None;
         firstEntry = batch.Count;
         foreach (var filter in Entries(path))
         {

@@ -38,11 +38,13 @@ internal sealed class LiveAttachment : IDisposable
         _inside = new FilterChange(ContainerSide.Filters(_path), ContainerSide.Filters(after));
         _onHostEnd = new FilterChange(SourcePolicing.OnHostEnd(_path), SourcePolicing.OnHostEnd(after));
         _entries = new FilterChange(HostSide.Entries(_path), HostSide.Entries(after));
-        _setsEgress = _change.Egress != attachment.Egress || (request?.EgressRate is not null && _change.Egress is not null);
-        _setsIngress = _change.Ingress != attachment.Ingress || (request?.IngressRate is not null && _change.Ingress is not null);
+        _setsEgress = _change.Limits.Egress != attachment.Limits.Egress
+            || (request?.EgressRate is not null && _change.Limits.Egress is not null);
+        _setsIngress = _change.Limits.Ingress != attachment.Limits.Ingress
+            || (request?.IngressRate is not null && _change.Limits.Ingress is not null);
         if (ChangesPorts(attachment) || _setsEgress)
         {
-            _container = RecordedNamespace.TryOpen(attachment, attachment.Netns) ?? (mayBeGone ? null : throw Unreachable(attachment));
+            _container = RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path) ?? (mayBeGone ? null : throw Unreachable(attachment));
         }
     }
 
@@ -60,14 +62,14 @@ internal sealed class LiveAttachment : IDisposable
     /// <exception cref="NetlinkException">The kernel refused; <see cref="Revert"/> is due.</exception>
     public bool Apply()
     {
-        var plainQueue = _attachment.PlainQueue;
+        var plainQueue = _attachment.Features.PlainQueue;
         Inside(connection =>
         {
             _inside.Add(connection, Adding);
             if (_setsEgress)
             {
                 plainQueue |= LimitChange.Apply(
-                    connection, _path.ContainerEnd, _attachment.IfName, _change.Egress, _attachment.Egress, _attachment.Mtu);
+                    connection, _path.ContainerEnd, _attachment.Key.IfName, _change.Limits.Egress, _attachment.Limits.Egress, _attachment.Host.Mtu);
             }
         });
         _onHostEnd.Add(_host, Adding);
@@ -75,7 +77,7 @@ internal sealed class LiveAttachment : IDisposable
         if (_setsIngress)
         {
             plainQueue |= LimitChange.Apply(
-                _host, _path.HostEnd, _attachment.HostInterface, _change.Ingress, _attachment.Ingress, _attachment.Mtu);
+                _host, _path.HostEnd, _attachment.HostInterface, _change.Limits.Ingress, _attachment.Limits.Ingress, _attachment.Host.Mtu);
         }
 
         _entries.Remove(_host, Removing);
@@ -95,7 +97,7 @@ internal sealed class LiveAttachment : IDisposable
         if (_setsEgress)
         {
             TryInside(connection => LimitChange.Apply(
-                connection, _path.ContainerEnd, _attachment.IfName, _attachment.Egress, _change.Egress, _attachment.Mtu));
+                connection, _path.ContainerEnd, _attachment.Key.IfName, _attachment.Limits.Egress, _change.Limits.Egress, _attachment.Host.Mtu));
         }
 
         _onHostEnd.Reversed.Add(_host, Removing, Errno.Exists);
@@ -103,7 +105,7 @@ internal sealed class LiveAttachment : IDisposable
         if (_setsIngress)
         {
             LimitChange.Apply(
-                _host, _path.HostEnd, _attachment.HostInterface, _attachment.Ingress, _change.Ingress, _attachment.Mtu);
+                _host, _path.HostEnd, _attachment.HostInterface, _attachment.Limits.Ingress, _change.Limits.Ingress, _attachment.Host.Mtu);
         }
 
         // The tables are shared: what stood in the way of an entry of ours is somebody else's.
@@ -114,7 +116,7 @@ internal sealed class LiveAttachment : IDisposable
 
     public void Dispose() => _container?.Dispose();
 
-    private static bool ChangesPorts(Attachment attachment) => !attachment.Change!.Claims.SequenceEqual(attachment.Claims);
+    private static bool ChangesPorts(Attachment attachment) => !attachment.Change!.Claims.SequenceEqual(attachment.Ports.Claims);
 
     /// <summary>An entry may be in the way that leads to a device that is gone, of a container that nobody remembers.</summary>
     private void AddEntries()
@@ -154,5 +156,5 @@ internal sealed class LiveAttachment : IDisposable
         $"the namespace of {attachment.Key} cannot be entered",
         attachment.Rebuilt
             ? "its record was rebuilt from the kernel, which does not tell where the namespace is"
-            : $"\"{attachment.Netns}\" is not there, or another namespace is in its place");
+            : $"\"{attachment.Namespace.Path}\" is not there, or another namespace is in its place");
 }

@@ -17,14 +17,14 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
     /// <summary>Whether a record stands for something that is, or that a living process is about to make or take down.</summary>
     public bool IsAlive(Attachment attachment)
     {
-        if (attachment.BootId != bootId)
+        if (attachment.MadeOn.BootId != bootId)
         {
             return false;
         }
 
         if (attachment.State != AttachmentState.Ready)
         {
-            return attachment.Creator.IsAlive();
+            return attachment.Process.IsAlive();
         }
 
         if (IsBeingChanged(attachment))
@@ -32,7 +32,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return true;
         }
 
-        return attachment.HostNetns == hostNetns
+        return attachment.MadeOn.Netns == hostNetns
             ? Links.Find(host, attachment.HostInterface) is not null
             : IsNamespaceAlive(attachment);
     }
@@ -49,7 +49,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return false;
         }
 
-        if (attachment.State != AttachmentState.Ready || attachment.HostNetns != hostNetns || IsNamespaceAlive(attachment))
+        if (attachment.State != AttachmentState.Ready || attachment.MadeOn.Netns != hostNetns || IsNamespaceAlive(attachment))
         {
             return true;
         }
@@ -62,7 +62,7 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
         // Not everyone who starts this sees all processes, and then nobody may be called dead for being out of sight.
         return attachment.Rebuilt
             || !NamespaceCensus.SeesAllProcesses
-            || NamespaceCensus.ReadUsed().Contains(new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode));
+            || NamespaceCensus.ReadUsed().Contains(attachment.Namespace.Identity);
     }
 
     /// <summary>
@@ -72,14 +72,14 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
     /// </summary>
     public bool IsGone(Attachment attachment)
     {
-        if (attachment.BootId != bootId)
+        if (attachment.MadeOn.BootId != bootId)
         {
             return true;
         }
 
         if (attachment.State != AttachmentState.Ready)
         {
-            return !attachment.Creator.IsAlive();
+            return !attachment.Process.IsAlive();
         }
 
         if (IsBeingChanged(attachment) || IsNamespaceAlive(attachment))
@@ -87,18 +87,20 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
             return false;
         }
 
-        if (attachment.HostNetns == hostNetns && Links.Find(host, attachment.HostInterface) is null)
+        if (attachment.MadeOn.Netns == hostNetns && Links.Find(host, attachment.HostInterface) is null)
         {
             return true;
         }
 
         _inhabited ??= NamespaceCensus.ReadInhabited();
-        return !attachment.Rebuilt && !_inhabited.Contains(new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode));
+        return !attachment.Rebuilt && !_inhabited.Contains(attachment.Namespace.Identity);
     }
 
     /// <summary>Whether a process is just making it, changing it or taking it down.</summary>
     public bool IsBusy(Attachment attachment) =>
-        attachment.BootId == bootId && (attachment.State != AttachmentState.Ready || attachment.Change is not null) && attachment.Creator.IsAlive();
+        attachment.MadeOn.BootId == bootId
+        && (attachment.State != AttachmentState.Ready || attachment.Change is not null)
+        && attachment.Process.IsAlive();
 
     /// <summary>What a process is doing to an attachment that is busy, as a participle.</summary>
     public static string DescribeWork(Attachment attachment) => attachment switch
@@ -109,10 +111,10 @@ internal sealed class Liveness(NetlinkConnection host, string bootId, string hos
     };
 
     /// <summary>Whether a process is just changing it; one that died on the way does not count.</summary>
-    public static bool IsBeingChanged(Attachment attachment) => attachment.Change is not null && attachment.Creator.IsAlive();
+    public static bool IsBeingChanged(Attachment attachment) => attachment.Change is not null && attachment.Process.IsAlive();
 
     /// <summary>Whether the path still leads to the namespace that the attachment was made in.</summary>
     public bool IsNamespaceAlive(Attachment attachment) =>
-        attachment.BootId == bootId
-        && NetworkNamespace.TryIdentify(attachment.Netns) == new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode);
+        attachment.MadeOn.BootId == bootId
+        && NetworkNamespace.TryIdentify(attachment.Namespace.Path) == attachment.Namespace.Identity;
 }

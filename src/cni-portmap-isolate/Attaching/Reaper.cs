@@ -59,7 +59,7 @@ internal sealed class Reaper(Session session)
             {
                 if (attachment.Equals(store.Find(attachment.Key)))
                 {
-                    store.Write(attachment with { State = AttachmentState.Deleting, CreatorPid = _self.Pid, CreatorStartTime = _self.StartTime });
+                    store.Write(attachment with { State = AttachmentState.Deleting, Process = _self });
                     claimed.Add(attachment);
                 }
             }
@@ -138,7 +138,7 @@ internal sealed class Reaper(Session session)
             {
                 Guard([attachment], () =>
                 {
-                    if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Creator == _self)
+                    if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Process == _self)
                     {
                         store.Remove(attachment.Key);
                     }

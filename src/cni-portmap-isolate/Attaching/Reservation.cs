@@ -90,10 +90,10 @@ internal sealed class Reservation(
             if (fault is not null)
             {
                 throw new CniException(
-                    CniErrorCode.RolledBack, $"{attachment.Key} is gone, and its ports {attachment.Slice} could not be reclaimed: {fault.Message}", inner: fault);
+                    CniErrorCode.RolledBack, $"{attachment.Key} is gone, and its ports {attachment.Ports.Slice} could not be reclaimed: {fault.Message}", inner: fault);
             }
 
-            log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Slice, attachment.Key);
+            log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Ports.Slice, attachment.Key);
         }
     }
 
@@ -129,8 +129,8 @@ internal sealed class Reservation(
             // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
             return Reclaim(store, neighbour.Key) ?? FindLeaving(store, neighbour.Key) ?? throw new CniException(
                 CniErrorCode.InterfaceExists,
-                $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.IfName}",
-                $"container {neighbour.ContainerId}, network {neighbour.Network}: one address has one interface in a namespace");
+                $"the namespace {request.Netns} shares the host's address already, through interface {neighbour.Key.IfName}",
+                $"container {neighbour.Key.ContainerId}, network {neighbour.Key.Network}: one address has one interface in a namespace");
         }
 
         var space = new PortSpace(store.Attachments);
@@ -171,7 +171,7 @@ internal sealed class Reservation(
         }
 
         IsFirst = !store.Attachments.Any(
-            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Flow != 0 || !configuration.UniqueFlow));
+            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Numbers.Flow != 0 || !configuration.UniqueFlow));
         if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
         {
             if (_note is null)
@@ -192,9 +192,9 @@ internal sealed class Reservation(
         store.Write(attachment);
         store.NoteNetwork(new NetworkRecord
         {
-            Name = attachment.Network,
-            BootId = attachment.BootId,
-            HostNetns = attachment.HostNetns,
+            Name = attachment.Key.Network,
+            BootId = attachment.MadeOn.BootId,
+            HostNetns = attachment.MadeOn.Netns,
             Ports = configuration.Ports.ToString(),
             EphemeralPorts = configuration.EphemeralPorts.ToString(),
             EphemeralPortsPerContainer = configuration.UsualEphemeralPortsPerContainer,
@@ -207,7 +207,7 @@ internal sealed class Reservation(
     {
         try
         {
-            return Links.Find(session.Host, reserved.IfIndex);
+            return Links.Find(session.Host, reserved.Numbers.HostEnd);
         }
         catch (IOException)
         {
@@ -236,14 +236,14 @@ internal sealed class Reservation(
     private void WaitFor(Attachment leaving)
     {
         // One that does not come to its end keeps its ports, and is then named as their owner.
-        _waited = !SpinWait.SpinUntil(() => !leaving.Equals(session.Store.Find(leaving.Key)) || !leaving.Creator.IsAlive(), session.LockTimeout);
+        _waited = !SpinWait.SpinUntil(() => !leaving.Equals(session.Store.Find(leaving.Key)) || !leaving.Process.IsAlive(), session.LockTimeout);
         _leaving = null;
     }
 
     /// <summary>A container whose queue on the master hangs at another place than this configuration names, or null.</summary>
     private Attachment? FindFlowElsewhere(StoreTransaction store) =>
         configuration.UniqueFlow && store.Host?.FlowParent is { } parent && parent != configuration.FlowClassifierParent.ToString()
-            ? store.Attachments.FirstOrDefault(a => a.Flow != 0 && session.IsOnThisHost(a))
+            ? store.Attachments.FirstOrDefault(a => a.Numbers.Flow != 0 && session.IsOnThisHost(a))
             : null;
 
     private CniException FlowsElsewhere(StoreTransaction store, Attachment holder) => ConfigurationKeys.Invalid(
@@ -263,42 +263,28 @@ internal sealed class Reservation(
 
     private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot, int flow)
     {
-        var creator = ProcessIdentity.Current;
         var index = IndexOf(slice);
         return new Attachment
         {
-            Network = request.Config.Name,
-            ContainerId = request.ContainerId,
-            IfName = request.IfName,
-            Netns = request.Netns,
-            NetnsDevice = container.Identity.Device,
-            NetnsInode = container.Identity.Inode,
-            BootId = session.BootId,
-            HostNetns = session.Namespace.Identity.ToString(),
-            IfIndex = index,
-            ContainerIfIndex = index,
-            Slot = slot,
+            Key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName),
             State = AttachmentState.Creating,
-            Master = facts.Master.Name,
-            MasterIfIndex = facts.Master.Index,
-            Mac = facts.Master.Mac.ToString(),
-            Mtu = (int)facts.Master.Mtu,
-            Address = facts.Address.Address.ToString(),
-            PrefixLength = facts.Address.PrefixLength,
-            Gateway = facts.Gateway?.ToString(),
-            Slice = slice,
-            Claims = configuration.Claims,
-            Egress = limits.Egress,
-            Ingress = limits.Ingress,
-            Flow = flow,
+            Namespace = new NamespaceReference(request.Netns, container.Identity.Device, container.Identity.Inode),
+            MadeOn = new HostReference(session.BootId, session.Namespace.Identity.ToString()),
+            Numbers = new KernelNumbers { HostEnd = index, ContainerEnd = index, Slot = slot, Flow = flow },
+            Host = facts.ToValues(),
+            Ports = new OwnedPorts
+            {
+                Slice = slice,
+                Claims = configuration.Claims,
+                NetworkPorts = configuration.Ports.ToString(),
+                NetworkPool = configuration.EphemeralPorts.ToString(),
+            },
+            Limits = new Limits(limits.Egress, limits.Ingress),
             HostLoopback = configuration.HostLoopback,
             Args = new OrderedDictionary<string, string>(KeptArguments(request.Args)),
             Created = DateTimeOffset.UtcNow,
-            NetworkPorts = configuration.Ports.ToString(),
-            NetworkPool = configuration.EphemeralPorts.ToString(),
             CgroupPath = configuration.Cgroup.Path,
-            CreatorPid = creator.Pid,
-            CreatorStartTime = creator.StartTime,
+            Process = ProcessIdentity.Current,
         };
     }
 
@@ -312,7 +298,7 @@ internal sealed class Reservation(
     private Attachment WithFreeIndex(Attachment reserved)
     {
         const int Step = 0x1_0000;
-        var index = reserved.IfIndex;
+        var index = reserved.Numbers.HostEnd;
         while (Links.Find(session.Host, index) is { } taken)
         {
             if (index > int.MaxValue - Step)
@@ -320,13 +306,13 @@ internal sealed class Reservation(
                 using var giving = session.Begin();
                 giving.Remove(reserved.Key);
                 throw new CniException(
-                    CniErrorCode.RolledBack, $"no interface index is free for ports {reserved.Slice}", $"{taken.Name} has {taken.Index}");
+                    CniErrorCode.RolledBack, $"no interface index is free for ports {reserved.Ports.Slice}", $"{taken.Name} has {taken.Index}");
             }
 
             index += Step;
         }
 
-        var moved = reserved with { IfIndex = index, ContainerIfIndex = index };
+        var moved = reserved with { Numbers = reserved.Numbers with { HostEnd = index, ContainerEnd = index } };
         using var store = session.Begin();
         store.Write(moved);
         return moved;
@@ -346,7 +332,7 @@ internal sealed class Reservation(
         {
             throw new CniException(
                 CniErrorCode.RolledBack,
-                $"interface {unknown.Name} has the index {unknown.Index} that goes with ports {reserved.Slice}",
+                $"interface {unknown.Name} has the index {unknown.Index} that goes with ports {reserved.Ports.Slice}",
                 $"the store does not know it, and it could not be taken in: {reason}");
         }
 
@@ -400,18 +386,18 @@ internal sealed class Reservation(
 
     private void RefuseOtherMaster(StoreTransaction store)
     {
-        if (store.Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && a.MasterIfIndex != facts.Master.Index && session.Liveness.IsAlive(a)) is { } other)
+        if (store.Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && a.Host.MasterIndex != facts.Master.Index && session.Liveness.IsAlive(a)) is { } other)
         {
             throw new CniException(
                 CniErrorCode.InvalidNetworkConfig,
-                $"master \"{facts.Master.Name}\": containers of this host share the address of {other.Master} already",
+                $"master \"{facts.Master.Name}\": containers of this host share the address of {other.Host.Master} already",
                 "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
         }
     }
 
     private Attachment? FindNeighbour(StoreTransaction store, NetworkNamespace container) =>
         store.Attachments.FirstOrDefault(
-            a => a.BootId == session.BootId && new NamespaceIdentity(a.NetnsDevice, a.NetnsInode) == container.Identity);
+            a => a.MadeOn.BootId == session.BootId && a.Namespace.Identity == container.Identity);
 
     private List<Attachment>? Reclaim(StoreTransaction store, AttachmentKey holder) =>
         store.Find(holder) is { } attachment && !session.Liveness.IsAliveAfterTeardown(attachment) ? [attachment] : null;
@@ -426,7 +412,7 @@ internal sealed class Reservation(
     }
 
     private static string Describe(Attachment attachment) =>
-        string.Join(", ", attachment.Claims.Select(c => c.ToString()).Prepend($"{attachment.Slice} (ephemeral)"));
+        string.Join(", ", attachment.Ports.Claims.Select(c => c.ToString()).Prepend($"{attachment.Ports.Slice} (ephemeral)"));
 
     private static IEnumerable<KeyValuePair<string, string>> KeptArguments(CniArgs args) =>
         args.Pairs.Where(p => !p.Key.Equals("IgnoreUnknown", StringComparison.OrdinalIgnoreCase)).DistinctBy(p => p.Key);

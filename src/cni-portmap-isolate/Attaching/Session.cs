@@ -107,10 +107,10 @@ internal sealed class Session : IDisposable
         FileLock.TryAcquire(HostLockPath, LockTimeout, shared)
         ?? throw new CniException(CniErrorCode.TryAgainLater, $"{HostLockPath} {LockHolder.Describe(HostLockPath)}; gave up after {LockTimeout.TotalSeconds:0.###} s");
 
-    private bool HasFlow(Attachment attachment) => attachment.Flow != 0 && IsOnThisHost(attachment);
+    private bool HasFlow(Attachment attachment) => attachment.Numbers.Flow != 0 && IsOnThisHost(attachment);
 
     public bool IsOnThisHost(Attachment attachment) =>
-        attachment.BootId == BootId && attachment.HostNetns == Namespace.Identity.ToString();
+        attachment.MadeOn.BootId == BootId && attachment.MadeOn.Netns == Namespace.Identity.ToString();
 
     /// <summary>
     /// What the attachment's filters in the shared tables are computed from: while its ports are being changed, or it follows the host to
@@ -120,7 +120,7 @@ internal sealed class Session : IDisposable
     {
         var path = AttachmentPath.Of(attachment);
         return attachment.Change is { } change
-            ? [path, path with { Claims = change.Claims }, path with { Master = change.Host?.MasterIfIndex ?? path.Master }]
+            ? [path, path with { Claims = change.Claims }, path with { Master = change.Host?.MasterIndex ?? path.Master }]
             : [path];
     }
 

@@ -53,7 +53,7 @@ internal static class SharedHostState
     /// <param name="running">A container that shares it.</param>
     public static ReconstructedHost Reconstruct(NetlinkConnection host, HostFacts facts, Attachment running)
     {
-        var now = Describe(host, facts, running.HostNetns);
+        var now = Describe(host, facts, running.MadeOn.Netns);
         var assumed = new List<string>();
         var sysctls = new OrderedDictionary<string, string>();
         foreach (var (name, value) in now.Sysctls)
@@ -65,7 +65,7 @@ internal static class SharedHostState
             }
         }
 
-        var isOurMac = now.LoopbackMac == running.Mac || now.LoopbackMac == facts.Master.Mac.ToString();
+        var isOurMac = now.LoopbackMac == running.Host.Mac || now.LoopbackMac == facts.Master.Mac.ToString();
         if (isOurMac)
         {
             assumed.Add("lo had no MAC before the first container, as in every new network namespace");

@@ -31,7 +31,7 @@ internal sealed class AttachmentRepair(Session session)
     {
         var current = session.Store.Find(key) ?? throw Unknown(key);
         RefuseUnlessRunning(current);
-        using var container = RecordedNamespace.TryOpen(current, current.Netns) ?? throw Gone(current);
+        using var container = RecordedNamespace.TryOpen(current, current.Namespace.Path) ?? throw Gone(current);
         var before = Compare(current, container);
         if (before.Count == 0)
         {
@@ -55,12 +55,12 @@ internal sealed class AttachmentRepair(Session session)
             differences.Add("state of the record", "no change under way", "a change that has begun and not ended");
         }
 
-        if (session.Store.FindHost()?.HostNetns != attachment.HostNetns)
+        if (session.Store.FindHost()?.HostNetns != attachment.MadeOn.Netns)
         {
             differences.Add("note of what the host was like before the first container", "host.json", "none");
         }
 
-        LiveCheck.Compare(differences, session, attachment, container, attachment.Master);
+        LiveCheck.Compare(differences, session, attachment, container, attachment.Host.Master);
         return differences;
     }
 
@@ -69,18 +69,20 @@ internal sealed class AttachmentRepair(Session session)
     {
         try
         {
-            var facts = HostFacts.Read(session.Host, current.Master);
+            var facts = HostFacts.Read(session.Host, current.Host.Master);
 
             // A host that has lost its default route, as a link does that goes down, has not got another gateway.
-            return facts.HasDefaultRoute || current.Gateway is null ? facts : facts with { Gateway = InternetAddress.Parse(current.Gateway) };
+            return facts.HasDefaultRoute || current.Host.Gateway is null
+                ? facts
+                : facts with { Gateway = InternetAddress.From(current.Host.Gateway) };
         }
-        catch (CniException) when (FindMaster(current) is { } master && master.Name == current.Master)
+        catch (CniException) when (FindMaster(current) is { } master && master.Name == current.Host.Master)
         {
             return new HostFacts(
-                master with { Mac = MacAddress.Parse(current.Mac), Mtu = (uint)current.Mtu },
-                new LinkAddress(master.Index, InternetAddress.Parse(current.Address), (byte)current.PrefixLength, 0, false),
-                current.Gateway is null ? null : InternetAddress.Parse(current.Gateway),
-                current.Gateway is not null,
+                master with { Mac = MacAddress.Parse(current.Host.Mac), Mtu = (uint)current.Host.Mtu },
+                new LinkAddress(master.Index, InternetAddress.From(current.Host.Address), (byte)current.Host.PrefixLength, 0, false),
+                current.Host.Gateway is null ? null : InternetAddress.From(current.Host.Gateway),
+                current.Host.Gateway is not null,
                 default);
         }
     }
@@ -88,9 +90,10 @@ internal sealed class AttachmentRepair(Session session)
     private Link FindMaster(Attachment current)
     {
         // One that is gone may come again; until then all that does not lead to it can be had.
-        var found = Links.Find(session.Host, current.MasterIfIndex);
+        var found = Links.Find(session.Host, current.Host.MasterIndex);
         _isMasterGone = found is null;
-        return found ?? new Link(current.MasterIfIndex, current.Master, 0, (uint)current.Mtu, MacAddress.Parse(current.Mac), null, null, 0);
+        var known = current.Host;
+        return found ?? new Link(known.MasterIndex, known.Master, 0, (uint)known.Mtu, MacAddress.Parse(known.Mac), null, null, 0);
     }
 
     private Attachment Begin(AttachmentKey key, HostFacts facts)
@@ -102,18 +105,13 @@ internal sealed class AttachmentRepair(Session session)
         var begun = current with
         {
             // The ports of an update that died stay this container's until its filters are gone.
-            Change = new AttachmentChange(current.Change?.Claims ?? current.Claims, current.Change?.Egress ?? current.Egress, current.Change?.Ingress ?? current.Ingress)
+            Change = new AttachmentChange(
+                current.Change?.Claims ?? current.Ports.Claims,
+                new Limits(current.Change?.Limits.Egress ?? current.Limits.Egress, current.Change?.Limits.Ingress ?? current.Limits.Ingress))
             {
-                Host = new HostValues(
-                    facts.Master.Index,
-                    facts.Master.Mac.ToString(),
-                    (int)facts.Master.Mtu,
-                    facts.Address.Address.ToString(),
-                    facts.Address.PrefixLength,
-                    facts.Gateway?.ToString()),
+                Host = facts.ToValues() with { Master = current.Host.Master },
             },
-            CreatorPid = changer.Pid,
-            CreatorStartTime = changer.StartTime,
+            Process = changer,
         };
         store.Write(begun);
 
@@ -137,16 +135,16 @@ internal sealed class AttachmentRepair(Session session)
         }
 
         var link = Links.Find(session.Host, target.HostInterface);
-        if (link is null || link.Index != target.IfIndex)
+        if (link is null || link.Index != target.Numbers.HostEnd)
         {
             throw new CniException(CniErrorCode.CheckFailed, $"{target.HostInterface} of {target.Key} is another interface than the container's", "remove it, and repair again");
         }
 
         using var shared = session.HoldSharedState();
         var note = Note(facts, begun);
-        var missing = _isMasterGone ? target.MasterIfIndex : 0;
-        var plainQueue = HostRepair.MendEnd(session.Host, target, link, change.Ingress, missing);
-        plainQueue |= container.Run(() => ContainerRepair.Mend(target, _former, change.Egress));
+        var missing = _isMasterGone ? target.Host.MasterIndex : 0;
+        var plainQueue = HostRepair.MendEnd(session.Host, target, link, change.Limits.Ingress, missing);
+        plainQueue |= container.Run(() => ContainerRepair.Mend(target, _former, change.Limits.Egress));
         HostRepair.MendShared(session.Host, target, facts, note, missing);
         LeaveOtherMasters(begun, target);
         HostRepair.MendEntries(session.Host, target, missing);
@@ -193,9 +191,9 @@ internal sealed class AttachmentRepair(Session session)
     private void LeaveOtherMasters(Attachment begun, Attachment target)
     {
         var batch = new NetlinkBatch();
-        foreach (var former in _former.Where(f => f.MasterIfIndex != target.MasterIfIndex))
+        foreach (var former in _former.Where(f => f.MasterIndex != target.Host.MasterIndex))
         {
-            foreach (var entry in HostSide.Entries(AttachmentPath.Of(begun) with { Master = former.MasterIfIndex }).Where(e => e.At.Index == former.MasterIfIndex))
+            foreach (var entry in HostSide.Entries(AttachmentPath.Of(begun) with { Master = former.MasterIndex }).Where(e => e.At.Index == former.MasterIndex))
             {
                 U32Filters.Delete(batch, entry.At, entry.Handle, "remove the container's entries");
             }
@@ -215,22 +213,12 @@ internal sealed class AttachmentRepair(Session session)
             throw new CniException(CniErrorCode.TryAgainLater, $"{begun.Key} was taken down meanwhile");
         }
 
-        store.Write(Target(begun) with { PlainQueue = current.PlainQueue || plainQueue });
+        store.Write(Target(begun) with { Features = begun.Features with { PlainQueue = current.Features.PlainQueue || plainQueue } });
     }
 
     private static Attachment Target(Attachment begun)
     {
-        var host = begun.Change!.Host!;
-        return begun with
-        {
-            MasterIfIndex = host.MasterIfIndex,
-            Mac = host.Mac,
-            Mtu = host.Mtu,
-            Address = host.Address,
-            PrefixLength = host.PrefixLength,
-            Gateway = host.Gateway,
-            Change = null,
-        };
+        return begun with { Host = begun.Change!.Host!, Change = null };
     }
 
     private void RefuseUnlessRunning(Attachment current)
@@ -247,7 +235,7 @@ internal sealed class AttachmentRepair(Session session)
 
         if (Liveness.IsBeingChanged(current))
         {
-            throw new CniException(CniErrorCode.TryAgainLater, $"{current.Key} is being changed by process {current.CreatorPid}");
+            throw new CniException(CniErrorCode.TryAgainLater, $"{current.Key} is being changed by process {current.Process.Pid}");
         }
     }
 
@@ -258,5 +246,5 @@ internal sealed class AttachmentRepair(Session session)
         $"the namespace of {current.Key} is gone: there is nothing to repair",
         current.Rebuilt
             ? "its record was rebuilt from the kernel, which does not tell where the namespace is; DEL removes it"
-            : $"\"{current.Netns}\" is not there, or another namespace is in its place; `cni-portmap-isolate gc` clears the record away");
+            : $"\"{current.Namespace.Path}\" is not there, or another namespace is in its place; `cni-portmap-isolate gc` clears the record away");
 }

@@ -25,7 +25,7 @@ internal static class ContainerRepair
         var batch = new NetlinkBatch(1024);
         var path = AttachmentPath.Of(target);
         Links.CreateVeth(
-            batch, new VethEnd(target.IfName, path.ContainerEnd), new VethEnd(target.HostInterface, path.HostEnd), hostNamespace, path.Mac, (uint)target.Mtu);
+            batch, new VethEnd(target.Key.IfName, path.ContainerEnd), new VethEnd(target.HostInterface, path.HostEnd), hostNamespace, path.Mac, (uint)target.Host.Mtu);
         connection.ExecuteOrThrow(batch);
     }
 
@@ -39,22 +39,22 @@ internal static class ContainerRepair
     {
         using var connection = NetlinkConnection.Open();
         var path = AttachmentPath.Of(target);
-        if (Links.Find(connection, target.IfName) is not { } link || link.Index != path.ContainerEnd)
+        if (Links.Find(connection, target.Key.IfName) is not { } link || link.Index != path.ContainerEnd)
         {
             throw new CniException(
                 CniErrorCode.CheckFailed,
-                $"interface {target.IfName} of {target.Key} has gone from its namespace, or another is in its place",
+                $"interface {target.Key.IfName} of {target.Key} has gone from its namespace, or another is in its place",
                 "start the container anew");
         }
 
-        foreach (var device in (string[])["all", "default", "lo", target.IfName])
+        foreach (var device in (string[])["all", "default", "lo", target.Key.IfName])
         {
             SwitchOffIPv6(device);
         }
 
         var batch = new NetlinkBatch();
-        Links.SetUp(batch, FilterPlaces.Loopback, "set up the container's loopback", path.Mac, (uint)target.Mtu);
-        Links.SetUp(batch, link.Index, $"set up {link.Name}", path.Mac, (uint)target.Mtu);
+        Links.SetUp(batch, FilterPlaces.Loopback, "set up the container's loopback", path.Mac, (uint)target.Host.Mtu);
+        Links.SetUp(batch, link.Index, $"set up {link.Name}", path.Mac, (uint)target.Host.Mtu);
         connection.ExecuteOrThrow(batch);
         MendAddress(connection, target, path, former);
         MendRoute(connection, target, link.Index, former);
@@ -69,12 +69,12 @@ internal static class ContainerRepair
             HostRepair.Set(name, value);
         }
 
-        if (target.FinishesChecksums && LinkSettings.LeavesChecksums(link.Name))
+        if (target.Features.FinishesChecksums && LinkSettings.LeavesChecksums(link.Name))
         {
             LinkSettings.SwitchOffTransmitChecksums(link.Name);
         }
 
-        return LimitRepair.Mend(connection, link.Index, link.Name, target.Egress, interrupted, target);
+        return LimitRepair.Mend(connection, link.Index, link.Name, target.Limits.Egress, interrupted, target);
     }
 
     /// <summary>Addresses that others have given to the interface stay.</summary>
@@ -84,17 +84,17 @@ internal static class ContainerRepair
         var batch = new NetlinkBatch();
         foreach (var other in former)
         {
-            if (other.Address != target.Address || other.PrefixLength != target.PrefixLength)
+            if (!other.Address.Equals(target.Host.Address) || other.PrefixLength != target.Host.PrefixLength)
             {
-                var address = InternetAddress.Parse(other.Address);
+                var address = InternetAddress.From(other.Address);
                 Addresses.Delete(batch, path.ContainerEnd, address, (byte)other.PrefixLength);
                 found.RemoveAll(a => a.Address == address && a.PrefixLength == other.PrefixLength);
             }
         }
 
-        if (!found.Exists(a => a.Address == path.Address && a.PrefixLength == target.PrefixLength))
+        if (!found.Exists(a => a.Address == path.Address && a.PrefixLength == target.Host.PrefixLength))
         {
-            Addresses.Add(batch, path.ContainerEnd, path.Address, (byte)target.PrefixLength);
+            Addresses.Add(batch, path.ContainerEnd, path.Address, (byte)target.Host.PrefixLength);
         }
 
         if (batch.Count > 0)
@@ -108,17 +108,17 @@ internal static class ContainerRepair
     {
         var batch = new NetlinkBatch(512);
         var found = Routes.ListDefaults(connection).FindAll(r => r.OutputInterface == index);
-        foreach (var route in found.FindAll(r => r.Gateway?.ToString() != target.Gateway))
+        foreach (var route in found.FindAll(r => !Equals(r.Gateway?.ToIPAddress(), target.Host.Gateway)))
         {
-            if (former.Any(f => f.Gateway == route.Gateway?.ToString()) || (target.Gateway is not null && route.Priority == 0))
+            if (former.Any(f => Equals(f.Gateway, route.Gateway?.ToIPAddress())) || (target.Host.Gateway is not null && route.Priority == 0))
             {
                 Routes.DeleteDefault(batch, route);
             }
         }
 
-        if (target.Gateway is { } gateway && !found.Exists(r => r.Gateway?.ToString() == gateway))
+        if (target.Host.Gateway is { } gateway && !found.Exists(r => r.Gateway == InternetAddress.From(gateway)))
         {
-            Routes.AddDefault(batch, index, InternetAddress.Parse(gateway));
+            Routes.AddDefault(batch, index, InternetAddress.From(gateway));
         }
 
         if (batch.Count > 0)

@@ -47,9 +47,9 @@ internal static class HostRepair
             Set(name, value);
         }
 
-        var plainQueue = LimitRepair.Mend(host, link.Index, link.Name, target.Ingress, interrupted, target);
+        var plainQueue = LimitRepair.Mend(host, link.Index, link.Name, target.Limits.Ingress, interrupted, target);
         var last = new NetlinkBatch(1024);
-        Links.SetUp(last, link.Index, $"set up {link.Name}", path.Mac, (uint)target.Mtu, HostSide.AliasOrNull(target.Key));
+        Links.SetUp(last, link.Index, $"set up {link.Name}", path.Mac, (uint)target.Host.Mtu, HostSide.AliasOrNull(target.Key));
         host.ExecuteOrThrow(last);
         return plainQueue;
     }
@@ -64,10 +64,10 @@ internal static class HostRepair
         Links.SetUp(up, FilterPlaces.Loopback, "set up the host's loopback");
         host.ExecuteOrThrow(up);
         Configuration.FlowClassifierParent? flows =
-            target.Flow != 0 && Configuration.FlowClassifierParent.TryParse(note.FlowParent ?? "root", out var parent) ? parent : null;
-        var shared = SharedHostState.All(target.MasterIfIndex, path.Address);
+            target.Numbers.Flow != 0 && Configuration.FlowClassifierParent.TryParse(note.FlowParent ?? "root", out var parent) ? parent : null;
+        var shared = SharedHostState.All(target.Host.MasterIndex, path.Address);
         SharedHostState.Ensure(host, facts, path.HostLoopback, flows, hasMaster: missing == 0);
-        shared = target.Flow == 0 ? shared : shared.Concat(UniqueFlows.Shared(target.MasterIfIndex, path.Address));
+        shared = target.Numbers.Flow == 0 ? shared : shared.Concat(UniqueFlows.Shared(target.Host.MasterIndex, path.Address));
         FilterRepair.Converge(host, shared.Where(f => f.At.Index != missing && !LeadsTo(f, missing)), LeadsNowhere, Entering);
     }
 
@@ -88,8 +88,8 @@ internal static class HostRepair
 
     private static void AddPrograms(NetlinkConnection host, Attachment target, Link link)
     {
-        var lacksGuard = target.GuardsChecksums && !HostSide.HasGuard(host, link.Index);
-        var lacksDrop = target.DropsUnmatched && !HostSide.HasDrop(host, link.Index);
+        var lacksGuard = target.Features.GuardsChecksums && !HostSide.HasGuard(host, link.Index);
+        var lacksDrop = target.Features.DropsUnmatched && !HostSide.HasDrop(host, link.Index);
         if (!lacksGuard && !lacksDrop)
         {
             return;

@@ -22,16 +22,16 @@ internal static class LimitRepair
     {
         if (wanted is null)
         {
-            return interrupted is not null && LimitChange.Apply(connection, index, device, null, interrupted, attachment.Mtu);
+            return interrupted is not null && LimitChange.Apply(connection, index, device, null, interrupted, attachment.Host.Mtu);
         }
 
         if (!Differs(connection, index, device, wanted, attachment))
         {
-            return attachment.PlainQueue;
+            return attachment.Features.PlainQueue;
         }
 
-        var plainQueue = LimitChange.Apply(connection, index, device, wanted, wanted, attachment.Mtu);
-        if (!Differs(connection, index, device, wanted, attachment with { PlainQueue = plainQueue }))
+        var plainQueue = LimitChange.Apply(connection, index, device, wanted, wanted, attachment.Host.Mtu);
+        if (!Differs(connection, index, device, wanted, attachment with { Features = attachment.Features with { PlainQueue = plainQueue } }))
         {
             return plainQueue;
         }
@@ -40,7 +40,7 @@ internal static class LimitRepair
         var removal = new NetlinkBatch(256);
         Qdiscs.Delete(removal, index, TcHandle.Root, Shaper.Qdisc, $"remove htb from {device}");
         connection.ExecuteOrThrow(removal);
-        return LimitChange.Apply(connection, index, device, wanted, wanted, attachment.Mtu);
+        return LimitChange.Apply(connection, index, device, wanted, wanted, attachment.Host.Mtu);
     }
 
     private static bool Differs(NetlinkConnection connection, int index, string device, RateLimit wanted, Attachment attachment)

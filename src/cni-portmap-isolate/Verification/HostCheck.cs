@@ -24,18 +24,18 @@ internal static class HostCheck
             LinkCheck.Compare(differences, link, attachment, path.HostEnd);
             CompareSysctls(differences, HostSide.Sysctls(attachment.HostInterface), "host");
             FilterCheck.Compare(differences, dump, SourcePolicing.OnHostEnd(path), _ => attachment.HostInterface, exactly: true);
-            if (attachment.GuardsChecksums && !HostSide.HasGuard(host, link.Index))
+            if (attachment.Features.GuardsChecksums && !HostSide.HasGuard(host, link.Index))
             {
                 differences.Add($"first filter on {attachment.HostInterface}", $"bpf at priority {FilterPlaces.GuardPriority}, which looks at checksums", "none");
             }
 
-            if (attachment.DropsUnmatched && !HostSide.HasDrop(host, link.Index))
+            if (attachment.Features.DropsUnmatched && !HostSide.HasDrop(host, link.Index))
             {
                 differences.Add($"last filter on {attachment.HostInterface}", $"bpf at priority {FilterPlaces.DropPriority}, which drops", "none");
             }
 
             CompareOtherPriorities(differences, host, link);
-            if (attachment.Ingress is { } limit)
+            if (attachment.Limits.Ingress is { } limit)
             {
                 ShaperCheck.Compare(differences, host, Qdiscs.List(host, link.Index), link.Index, link.Name, limit, attachment);
             }

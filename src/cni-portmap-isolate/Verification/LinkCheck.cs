@@ -11,8 +11,8 @@ internal static class LinkCheck
     {
         differences.Compare($"kind of {link.Name}", "veth", link.Kind);
         differences.Compare($"index of {link.Name}", index, link.Index);
-        differences.Compare($"MAC of {link.Name}", attachment.Mac, link.Mac.ToString());
-        differences.Compare($"MTU of {link.Name}", (uint)attachment.Mtu, link.Mtu);
+        differences.Compare($"MAC of {link.Name}", attachment.Host.Mac, link.Mac.ToString());
+        differences.Compare($"MTU of {link.Name}", (uint)attachment.Host.Mtu, link.Mtu);
         differences.Compare($"state of {link.Name}", "up", link.IsUp ? "up" : "down");
     }
 }

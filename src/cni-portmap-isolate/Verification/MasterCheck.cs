@@ -18,18 +18,19 @@ internal static class MasterCheck
         }
         catch (CniException e)
         {
-            differences.Add("master", $"{attachment.Master} with address {attachment.Address}", e.Message);
+            differences.Add("master", $"{attachment.Host.Master} with address {attachment.Host.Address}", e.Message);
             return null;
         }
     }
 
     public static void Compare(DifferenceList differences, Attachment attachment, HostFacts facts)
     {
-        differences.Compare("master", attachment.Master, facts.Master.Name);
-        differences.Compare($"index of {attachment.Master}", attachment.MasterIfIndex, facts.Master.Index);
-        differences.Compare($"MAC of {attachment.Master}", attachment.Mac, facts.Master.Mac.ToString());
-        differences.Compare($"MTU of {attachment.Master}", (uint)attachment.Mtu, facts.Master.Mtu);
-        differences.Compare($"address of {attachment.Master}", $"{attachment.Address}/{attachment.PrefixLength}", facts.Address.ToString());
-        differences.Compare("gateway of the host", attachment.Gateway, facts.Gateway?.ToString());
+        var known = attachment.Host;
+        differences.Compare("master", known.Master, facts.Master.Name);
+        differences.Compare($"index of {known.Master}", known.MasterIndex, facts.Master.Index);
+        differences.Compare($"MAC of {known.Master}", known.Mac, facts.Master.Mac.ToString());
+        differences.Compare($"MTU of {known.Master}", (uint)known.Mtu, facts.Master.Mtu);
+        differences.Compare($"address of {known.Master}", $"{known.Address}/{known.PrefixLength}", facts.Address.ToString());
+        differences.Compare("gateway of the host", known.Gateway?.ToString(), facts.Gateway?.ToString());
     }
 }

@@ -15,30 +15,30 @@ internal static class SharedCheck
         var host = dump.Connection;
         var path = AttachmentPath.Of(attachment);
         var loopback = HostFacts.ReadLoopback(host);
-        differences.Compare("MAC of the host's lo", attachment.Mac, loopback.Mac.ToString());
+        differences.Compare("MAC of the host's lo", attachment.Host.Mac, loopback.Mac.ToString());
         differences.Compare("state of the host's lo", "up", loopback.IsUp ? "up" : "down");
         HostCheck.CompareSysctls(differences, Sysctls(attachment), "host");
-        var shared = SharedHostState.All(attachment.MasterIfIndex, path.Address);
-        if (attachment.Flow != 0)
+        var shared = SharedHostState.All(attachment.Host.MasterIndex, path.Address);
+        if (attachment.Numbers.Flow != 0)
         {
             CompareFlows(differences, host, attachment, note);
-            shared = shared.Concat(UniqueFlows.Shared(attachment.MasterIfIndex, path.Address));
+            shared = shared.Concat(UniqueFlows.Shared(attachment.Host.MasterIndex, path.Address));
         }
 
         FilterCheck.Compare(differences, dump, shared, DeviceName(attachment), exactly: false);
     }
 
     /// <summary>How texts call the devices that shared filters hang on.</summary>
-    public static Func<int, string> DeviceName(Attachment attachment) => index => index == FilterPlaces.Loopback ? "lo" : attachment.Master;
+    public static Func<int, string> DeviceName(Attachment attachment) => index => index == FilterPlaces.Loopback ? "lo" : attachment.Host.Master;
 
     private static void CompareFlows(DifferenceList differences, NetlinkConnection host, Attachment attachment, HostRecord? note)
     {
         var parent = note?.FlowParent is { } text && FlowClassifierParent.TryParse(text, out var noted) ? noted : FlowClassifierParent.Root;
-        var found = Qdiscs.Find(host, attachment.MasterIfIndex, parent.Handle);
+        var found = Qdiscs.Find(host, attachment.Host.MasterIndex, parent.Handle);
         if (found is not { Handle: UniqueFlows.Qdisc, FqCodel: not null })
         {
             differences.Add(
-                $"qdisc of {attachment.Master} at {parent}",
+                $"qdisc of {attachment.Host.Master} at {parent}",
                 $"fq_codel {TcHandle.Format(UniqueFlows.Qdisc)}",
                 found is null || found.IsDefault ? "none" : $"{found.Kind} {TcHandle.Format(found.Handle)}");
         }
