@@ -165,7 +165,7 @@ public sealed class AttachmentStoreTests : StoreTest
                 File.WriteAllText(path, content + new string(' ', 1 << 20));
                 break;
             default:
-                File.WriteAllText(path, content.Replace("\"version\": 1", "\"version\": 7", StringComparison.Ordinal));
+                File.WriteAllText(path, content.Replace("\"version\": 2", "\"version\": 7", StringComparison.Ordinal));
                 break;
         }
 

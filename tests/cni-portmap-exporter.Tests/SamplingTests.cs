@@ -71,7 +71,7 @@ public sealed class SamplingTests
                 new NetworkCapacity("small", new SliceCapacity(8, 5, 2048), 5, 11, 1),
             ],
             capacity.Networks);
-        Assert.Equal(new Capacity(null, 1024, []) with { Networks = [] }, Capacity.Of([], [first with { NetworkPool = null }], PortSet.Empty) with { Networks = [] });
+        Assert.Equal(new Capacity(null, 1024, []) with { Networks = [] }, Capacity.Of([], [first with { Ports = first.Ports with { NetworkPool = null } }], PortSet.Empty) with { Networks = [] });
     }
 
     [Fact]
