@@ -34,7 +34,7 @@ internal static partial class ExporterMetrics
         var full = sample.Containers[0];
         full = full with
         {
-            Attachment = full.Attachment with { Ingress = full.Attachment.Egress },
+            Attachment = full.Attachment with { Limits = full.Attachment.Limits with { Ingress = full.Attachment.Limits.Egress } },
             Rates = full.Rates! with { Percentiles = [.. full.Rates.Percentiles.Select(percentiles => percentiles ?? full.Rates.Percentiles[0])] },
         };
         return sample with { Containers = [full, .. sample.Containers.Skip(1), .. Samples.Inside().Containers.Select(AsAnother)] };
@@ -47,7 +47,7 @@ internal static partial class ExporterMetrics
         return Type().Matches(Encoding.UTF8.GetString(body.WrittenSpan)).ToDictionary(m => m.Groups[1].Value, m => m.Groups[2].Value);
     }
 
-    private static ContainerSample AsAnother(ContainerSample container) => container with { Attachment = container.Attachment with { Network = "inside" } };
+    private static ContainerSample AsAnother(ContainerSample container) => container with { Attachment = container.Attachment.Of("inside") };
 
     [GeneratedRegex(@"^# TYPE (\S+) (\S+)$", RegexOptions.Multiline)]
     private static partial Regex Type();

@@ -76,7 +76,7 @@ public sealed class ErrorTests(ITestOutputHelper output)
 
         scene.RequireState("ready");
         scene.CheckVictim();
-        bool changed = (int)scene.Record(Scene.Victim)!["ports"]![0]!["end"]! == 31001;
+        bool changed = (int)scene.Record(Scene.Victim)!["ports"]!["fixed"]![0]!["end"]! == 31001;
         if (changed != (outcome.ExitCode == 0))
         {
             throw new CellException($"the ports are {(changed ? "the new ones" : "the old ones")}: {outcome}");

@@ -98,7 +98,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         Namespace container = scene.NewContainer();
         NetworkConfig config = scene.VictimConfig with { EphemeralPorts = "16384-17407" };
         Attached(scene, container, Scene.Other, scene.Plugin.Add(container, Scene.Other, config: config), config);
-        return (int)scene.Record(Scene.Other)!["ephemeralPorts"]!["begin"]! == Scene.FirstSlice ? "" : throw new CellException("it has another slice");
+        return (int)scene.Record(Scene.Other)!["ports"]!["ephemeral"]!["begin"]! == Scene.FirstSlice ? "" : throw new CellException("it has another slice");
     });
 
     public static Follower Reboot { get; } = new("reboot, each of DEL, GC, ADD again", scene =>
@@ -157,7 +157,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         foreach (int port in (int[])[31001, 31005, 31010])
         {
             JsonObject record = scene.Record(Scene.Victim)!;
-            bool owned = new[] { record["ports"], record["change"]?["claims"] }.OfType<JsonArray>()
+            bool owned = new[] { record["ports"]!["fixed"], record["change"]?["claims"] }.OfType<JsonArray>()
                 .Any(ports => ports.Any(one => (int)one!["begin"]! <= port && port <= (int)one["end"]!));
             PluginResult result = scene.Plugin.Add(scene.NewContainer(), Scene.Other, config: scene.Config.WithPorts(port));
             if (owned ? result.ErrorCode != 101 : !result.Succeeded)
@@ -216,7 +216,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
         }
 
         scene.RequireState("ready");
-        if ((string?)scene.Record(Scene.Victim)!["address"] is var address && address != scene.Address)
+        if ((string?)scene.Record(Scene.Victim)!["host"]!["address"] is var address && address != scene.Address)
         {
             throw new CellException($"its address is {address}");
         }
@@ -243,7 +243,7 @@ public sealed record Follower(string Name, Func<Scene, string> Run, bool OfTheSt
 
     private static void RequirePorts(Scene scene, string expected)
     {
-        string found = string.Join(' ', scene.Record(Scene.Victim)!["ports"]!.AsArray().Select(port => $"{port!["begin"]}-{port["end"]}/{port["protocol"]}"));
+        string found = string.Join(' ', scene.Record(Scene.Victim)!["ports"]!["fixed"]!.AsArray().Select(port => $"{port!["begin"]}-{port["end"]}/{port["protocol"]}"));
         if (found != expected)
         {
             throw new CellException($"its ports are {found}, not {expected}");

@@ -93,7 +93,7 @@ public sealed class Scene : IDisposable
 
     /// <summary>A record as JSON, or null.</summary>
     public JsonObject? Record(string id) => Records.Select(path => JsonNode.Parse(File.ReadAllText(path))!.AsObject())
-        .SingleOrDefault(record => (string?)record["containerId"] == id);
+        .SingleOrDefault(record => (string?)record["key"]!["containerId"] == id);
 
     /// <summary>creating, ready, deleting; changing for one with a change that has begun; null where there is no record.</summary>
     public string? State(string id) => Record(id) is not { } record ? null : record["change"] is null ? (string?)record["state"] : "changing";
@@ -110,7 +110,7 @@ public sealed class Scene : IDisposable
     /// <summary>CHECK of whoever is attached, in the namespace that it is in.</summary>
     public void Check(string id)
     {
-        string netns = (string)Record(id)!["netns"]!;
+        string netns = (string)Record(id)!["namespace"]!["path"]!;
         Plugin.Check(_containers.Single(container => container.Path == netns), id, config: id == Victim ? VictimConfig : null).Require();
     }
 
@@ -255,10 +255,10 @@ public sealed class Scene : IDisposable
         List<(string Protocol, int Begin, int End, string Id)> owned = [];
         foreach (JsonObject record in Records.Select(path => JsonNode.Parse(File.ReadAllText(path))!.AsObject()))
         {
-            string id = (string)record["containerId"]!;
-            JsonNode slice = record["ephemeralPorts"]!;
+            string id = (string)record["key"]!["containerId"]!;
+            JsonNode slice = record["ports"]!["ephemeral"]!;
             owned.AddRange(from protocol in (string[])["tcp", "udp", "sctp"] select (protocol, (int)slice["begin"]!, (int)slice["end"]!, id));
-            foreach (JsonArray ports in new[] { record["ports"], record["change"]?["claims"] }.OfType<JsonArray>())
+            foreach (JsonArray ports in new[] { record["ports"]!["fixed"], record["change"]?["claims"] }.OfType<JsonArray>())
             {
                 owned.AddRange(ports.Select(port => ((string)port!["protocol"]!, (int)port["begin"]!, (int)port["end"]!, id)));
             }

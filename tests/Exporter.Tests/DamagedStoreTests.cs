@@ -40,7 +40,7 @@ public sealed class DamagedStoreTests : IDisposable
             path => () => File.WriteAllText(path, record), // in another's file
             path => () => File.WriteAllText(path, "null"),
             path => () => File.WriteAllText(path, new string('[', 5000)),
-            path => () => File.WriteAllText(path, record.Replace("\"slot\":1", "\"slot\":-1", StringComparison.Ordinal)),
+            path => () => File.WriteAllText(path, record.Replace("\"slot\": 1", "\"slot\": -1", StringComparison.Ordinal)),
             path => () => File.WriteAllBytes(path, [.. Enumerable.Range(0, 3000).Select(i => (byte)(i * 7))]),
             path => () => File.WriteAllText(path, new string(' ', (1 << 20) + 5)),
             path => () => File.CreateSymbolicLink(path, "/etc/passwd"),

@@ -120,8 +120,8 @@ public sealed class ExporterTests : IDisposable
             _plugin.Add(_net.AddContainerNamespace(), id).Require();
         }
 
-        Edit("second", record => record["hostNetns"] = "1:1");
-        Edit("rebooted", record => record["bootId"] = "00000000-0000-0000-0000-000000000000");
+        Edit("second", record => record["madeOn"]!["netns"] = "1:1");
+        Edit("rebooted", record => record["madeOn"]!["bootId"] = "00000000-0000-0000-0000-000000000000");
         _net.Host.Ip($"link delete {Path.GetFileNameWithoutExtension(Record("gone"))}");
         await File.WriteAllTextAsync(Path.Combine(Store, "pmi0123456789ab.json"), "{");
 
@@ -242,7 +242,7 @@ public sealed class ExporterTests : IDisposable
     }
 
     private string Record(string id) =>
-        Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["containerId"] == id);
+        Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"] == id);
 
     private void Edit(string id, Action<JsonObject> edit)
     {

@@ -204,7 +204,7 @@ public sealed class InsideTests : IDisposable
         string file = Path.Combine(_net.StateDirectory, "no-namespace");
         File.WriteAllText(file, "");
         JsonObject record = JsonNode.Parse(File.ReadAllText(Record("second")))!.AsObject();
-        record["netns"] = file;
+        record["namespace"]!["path"] = file;
         File.WriteAllText(Record("second"), record.ToJsonString());
         for (int i = 0; i < 3; i++)
         {
@@ -308,7 +308,7 @@ public sealed class InsideTests : IDisposable
     private string Protocols() => _first.Run(() => File.ReadAllText("/proc/thread-self/net/snmp"));
 
     private string Record(string id) =>
-        Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["containerId"] == id);
+        Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"] == id);
 
     private string Text() => _exporter.Client.GetStringAsync("/metrics").GetAwaiter().GetResult();
 

@@ -251,7 +251,7 @@ public sealed class LoadTests : IDisposable
         for (int i = 0; i < 40; i++)
         {
             // The name of a record's file is that of the interface, which follows from what it belongs to.
-            record["containerId"] = $"long{i}";
+            record["key"]!["containerId"] = $"long{i}";
             byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes($"{Site.Network}\0long{i}\0eth0"));
             string path = Path.Combine(_site.Store, $"pmi{Convert.ToHexStringLower(digest.AsSpan(0, 6))}.json");
             File.WriteAllText(path, record.ToJsonString());

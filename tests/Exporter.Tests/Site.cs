@@ -66,7 +66,7 @@ public sealed class Site : IDisposable
 
     /// <summary>The file of a container's record.</summary>
     public string Record(string id) =>
-        Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["containerId"] == id);
+        Directory.GetFiles(Store, "pmi*.json").Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"] == id);
 
     public string HostInterface(string id) => Path.GetFileNameWithoutExtension(Record(id));
 

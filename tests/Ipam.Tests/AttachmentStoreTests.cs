@@ -22,17 +22,17 @@ public sealed class AttachmentStoreTests : StoreTest
             Assert.Empty(transaction.Attachments);
             transaction.Write(b);
             transaction.Write(a);
-            transaction.Write(a with { Mtu = 9000 });
-            Assert.Equal(9000, transaction.Find(a.Key)?.Mtu);
+            transaction.Write(a.WithMtu(9000));
+            Assert.Equal(9000, transaction.Find(a.Key)?.Host.Mtu);
             Assert.Equal(2, transaction.Attachments.Count);
         }
 
         Assert.Equal(new[] { a.HostInterface + ".json", b.HostInterface + ".json", "lock" }.Order(StringComparer.Ordinal), Names());
-        Assert.Equal([a with { Mtu = 9000 }, b], Store.ReadAll().Attachments);
+        Assert.Equal([a.WithMtu(9000), b], Store.ReadAll().Attachments);
         Assert.Equal(b, Store.Find(b.Key));
         using (var transaction = Store.Begin(Patience))
         {
-            Assert.Equal([a with { Mtu = 9000 }, b], transaction.Attachments);
+            Assert.Equal([a.WithMtu(9000), b], transaction.Attachments);
             Assert.True(transaction.Remove(a.Key));
             Assert.False(transaction.Remove(a.Key));
             Assert.Null(transaction.Find(a.Key));
@@ -57,7 +57,7 @@ public sealed class AttachmentStoreTests : StoreTest
 
         Assert.Equal(["freed.json", "lock"], Names());
         using var next = Store.Begin(Patience);
-        Assert.Equal<PortRange>([b.Slice, a.Slice], next.Freed.Ranges.ToArray());
+        Assert.Equal<PortRange>([b.Ports.Slice, a.Ports.Slice], next.Freed.Ranges.ToArray());
     }
 
     [Theory]
@@ -76,7 +76,7 @@ public sealed class AttachmentStoreTests : StoreTest
         }
 
         using var next = Store.Begin(Patience);
-        Assert.Equal<PortRange>([a.Slice], next.Freed.Ranges.ToArray());
+        Assert.Equal<PortRange>([a.Ports.Slice], next.Freed.Ranges.ToArray());
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public sealed class AttachmentStoreTests : StoreTest
                 File.WriteAllText(path, content + new string(' ', 1 << 20));
                 break;
             default:
-                File.WriteAllText(path, content.Replace("\"version\": 1", "\"version\": 7", StringComparison.Ordinal));
+                File.WriteAllText(path, content.Replace("\"version\": 2", "\"version\": 7", StringComparison.Ordinal));
                 break;
         }
 
@@ -282,8 +282,8 @@ public sealed class AttachmentStoreTests : StoreTest
     [Fact]
     public async Task Readers_see_whole_records_while_one_is_replaced()
     {
-        var a = Samples.Attachment("a") with { Netns = "/old" };
-        var b = a with { Netns = new string('n', 20_000) };
+        var a = Samples.Attachment("a");
+        var b = a with { Namespace = a.Namespace with { Path = new string('n', 20_000) } };
         Write(a);
         var writer = Task.Run(() =>
         {
@@ -297,7 +297,7 @@ public sealed class AttachmentStoreTests : StoreTest
         {
             var content = Store.ReadAll();
             Assert.Empty(content.Unreadable);
-            Assert.Contains(Assert.Single(content.Attachments).Netns, new[] { a.Netns, b.Netns });
+            Assert.Contains(Assert.Single(content.Attachments).Namespace.Path, new[] { a.Namespace.Path, b.Namespace.Path });
             Assert.NotNull(Store.Find(a.Key));
         }
         while (!writer.IsCompleted);

@@ -23,8 +23,8 @@ public class FlowNumberTests
         var all = Enumerable.Range(FlowNumber.First, FlowNumber.Count).Select(Flow).ToList();
         Assert.Null(FlowNumber.Next(all));
         Assert.Equal(1023, FlowNumber.Next(all[..^1]));
-        Assert.Equal(500, FlowNumber.Next(all.Where(a => a.Flow != 500)));
+        Assert.Equal(500, FlowNumber.Next(all.Where(a => a.Numbers.Flow != 500)));
     }
 
-    private static Attachment Flow(int flow) => Samples.Attachment() with { Flow = flow };
+    private static Attachment Flow(int flow) => Samples.Attachment() with { Numbers = Samples.Attachment().Numbers with { Flow = flow } };
 }

@@ -23,7 +23,7 @@ public sealed class FullDiskTests : IDisposable
             transaction.Write(b);
             var before = Files(store);
             FillData();
-            var e = Assert.Throws<StoreException>(() => transaction.Write(a with { Mtu = 9000 }));
+            var e = Assert.Throws<StoreException>(() => transaction.Write(a.WithMtu(9000)));
             Assert.Contains($"{a.HostInterface}.json", e.Message, StringComparison.Ordinal);
             Assert.Contains("write", e.Message, StringComparison.Ordinal);
             Assert.IsAssignableFrom<IOException>(e.InnerException);
@@ -41,7 +41,7 @@ public sealed class FullDiskTests : IDisposable
             Assert.True(transaction.Remove(a.Key));
             FillData();
             Assert.True(transaction.Remove(b.Key));
-            Assert.Equal<PortRange>([a.Slice, b.Slice], transaction.Freed.Ranges.ToArray());
+            Assert.Equal<PortRange>([a.Ports.Slice, b.Ports.Slice], transaction.Freed.Ranges.ToArray());
         }
 
         Assert.Empty(store.ReadAll().Attachments);
@@ -55,7 +55,7 @@ public sealed class FullDiskTests : IDisposable
         using var transaction = store.Begin(StoreTest.Patience);
         transaction.Write(a);
         FillInodes();
-        Assert.Throws<StoreException>(() => transaction.Write(a with { Mtu = 9000 }));
+        Assert.Throws<StoreException>(() => transaction.Write(a.WithMtu(9000)));
         Assert.Equal(a, store.Find(a.Key));
         Assert.True(transaction.Remove(a.Key));
         Assert.Empty(store.ReadAll().Attachments);

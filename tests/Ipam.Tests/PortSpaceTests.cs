@@ -5,7 +5,10 @@ public class PortSpaceTests
     private static readonly PortSpace Space = new(
     [
         Samples.Attachment("a", PortRange.Parse("32768-33791"), 1, new PortClaim(TransportProtocol.Tcp, PortRange.Parse("31000-31009"))),
-        Samples.Attachment("b", PortRange.Parse("33792-34815"), 2, new PortClaim(TransportProtocol.Udp, PortRange.Parse("31000-31004"))) with { Network = "other" },
+        Samples.Attachment("b", PortRange.Parse("33792-34815"), 2, new PortClaim(TransportProtocol.Udp, PortRange.Parse("31000-31004"))) with
+        {
+            Key = new AttachmentKey("other", "b", "eth0"),
+        },
         Samples.Attachment("c", PortRange.Parse("0-15"), 4, new PortClaim(TransportProtocol.Sctp, PortRange.Single(65535))),
     ]);
 
@@ -53,7 +56,7 @@ public class PortSpaceTests
     {
         PortClaim[] before = [new(TransportProtocol.Tcp, PortRange.Parse("31000-31001"))];
         PortClaim[] after = [new(TransportProtocol.Tcp, PortRange.Parse("31001-31002")), new(TransportProtocol.Udp, PortRange.Single(31000))];
-        var changing = Samples.Attachment("a", claims: before) with { Change = new AttachmentChange(after, null, null) };
+        var changing = Samples.Attachment("a", claims: before) with { Change = new AttachmentChange(after, default) };
         PortSpace space = new([changing]);
         foreach (var claim in before.Concat(after))
         {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using CniIsolator.Linux;
 using FsCheck;
@@ -22,8 +23,8 @@ public class RecordFormatTests
         var minimal = Samples.Attachment() with
         {
             State = AttachmentState.Creating,
-            Gateway = null,
-            Egress = null,
+            Host = Samples.Attachment().Host with { Gateway = null },
+            Limits = default,
             HostLoopback = HostLoopback.Deny,
             Args = [],
             Rebuilt = true,
@@ -40,16 +41,16 @@ public class RecordFormatTests
     }
 
     [Fact]
-    public void Members_that_an_older_record_lacks_have_the_value_that_changes_nothing()
+    public void Members_that_a_record_lacks_have_the_value_that_changes_nothing()
     {
         var old = Read(Golden("attachment.json"));
-        Assert.Equal((false, 0, false, 0, false), (old.PlainQueue, old.Flow, old.DropsUnmatched, old.Generation, old.Rebuilt));
-        Assert.Null(old.NetworkPorts);
-        Assert.Null(old.NetworkPool);
+        Assert.Equal((false, 0, false, 0, false), (old.Features.PlainQueue, old.Numbers.Flow, old.Features.DropsUnmatched, old.Numbers.Generation, old.Rebuilt));
+        Assert.Null(old.Ports.NetworkPorts);
+        Assert.Null(old.Ports.NetworkPool);
         Assert.Null(old.CgroupPath);
         Assert.Null(old.Changed);
         Assert.Null(old.Change);
-        Assert.Same(old.Claims, old.OwnedClaims);
+        Assert.Same(old.Ports.Claims, old.OwnedClaims);
         Assert.Null(StoreFormat.ReadHost(Encoding.UTF8.GetBytes(Golden("host.json"))).FlowParent);
     }
 
@@ -57,7 +58,7 @@ public class RecordFormatTests
     public void While_a_change_goes_on_the_ports_of_both_sides_are_owned()
     {
         var changing = Read(Golden("attachment-changing.json"));
-        Assert.Equal([.. changing.Claims, new PortClaim(TransportProtocol.Tcp, PortRange.Parse("31006-31007"))], changing.OwnedClaims);
+        Assert.Equal([.. changing.Ports.Claims, new PortClaim(TransportProtocol.Tcp, PortRange.Parse("31006-31007"))], changing.OwnedClaims);
     }
 
     [Fact]
@@ -110,20 +111,20 @@ public class RecordFormatTests
             from name in ArbMap.Default.GeneratorFor<UnicodeString>()
             select Samples.Attachment() with
             {
-                Slice = slice,
-                Claims = claims,
-                Slot = slot,
+                Ports = new OwnedPorts { Slice = slice, Claims = claims },
+                Numbers = Samples.Attachment().Numbers with { Slot = slot },
                 State = state,
-                NetnsInode = inode,
-                Ingress = rate % 3 == 0 ? null : new RateLimit(rate, rate, rate),
+                Namespace = new NamespaceReference("/run/netns/c0ffee", 4, inode),
+                Host = Samples.Attachment().Host with { Address = new IPAddress(BitConverter.GetBytes(ticks)), Gateway = new IPAddress(BitConverter.GetBytes(slot)) },
+                Limits = new Limits(null, rate % 3 == 0 ? null : new RateLimit(rate, rate, rate)),
                 Created = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.FromHours(2)).AddTicks(ticks),
                 Args = new OrderedDictionary<string, string> { ["Z"] = Sendable(name.Get), ["A"] = "1" },
             };
         Prop.ForAll(records.ToArbitrary(), record =>
         {
             var read = StoreFormat.ReadAttachment(StoreFormat.Write(record));
-            return read == record && read.Args.SequenceEqual(record.Args) && read.Claims.SequenceEqual(record.Claims)
-                && read.Created == record.Created && read.Slice == record.Slice && read.NetnsInode == record.NetnsInode;
+            return read == record && read.Args.SequenceEqual(record.Args) && read.Ports.Claims.SequenceEqual(record.Ports.Claims)
+                && read.Created == record.Created && read.Ports.Slice == record.Ports.Slice && read.Namespace == record.Namespace && read.Host == record.Host;
         }).QuickCheckThrowOnFailure();
     }
 
@@ -131,33 +132,58 @@ public class RecordFormatTests
     public void Unknown_members_are_skipped()
     {
         var text = Golden("attachment.json")
-            .Replace("\"version\": 1,", "\"version\": 1, \"later\": {\"a\": [1, {}]},", StringComparison.Ordinal)
+            .Replace("\"version\": 2,", "\"version\": 2, \"later\": {\"a\": [1, {}]},", StringComparison.Ordinal)
             .Replace("\"begin\": 32768,", "\"begin\": 32768, \"more\": [[]],", StringComparison.Ordinal);
         Assert.Equal(Samples.WithEverything(), Read(text));
     }
 
     [Theory]
-    [InlineData("\"version\": 1", "\"version\": 2", "version 2 is newer than this program, which knows 1")]
-    [InlineData("\"version\": 1", "\"version\": 0", "version 0 is not known")]
-    [InlineData("\"version\": 1", "\"version\": \"1\"", "version")]
-    [InlineData("  \"version\": 1,\n", "", "version")]
+    [InlineData("\"version\": 2", "\"version\": 3", "version 3 is newer than this program, which knows 2")]
+    [InlineData("\"version\": 2", "\"version\": 1", "version 1 is of a release before 0.2: drain the host")]
+    [InlineData("\"version\": 2", "\"version\": 0", "version 0 is of a release before 0.2: drain the host")]
+    [InlineData("\"version\": 2", "\"version\": \"2\"", "version")]
+    [InlineData("  \"version\": 2,\n", "", "version")]
     [InlineData("\"network\": \"shared\"", "\"network\": 1", "network")]
     [InlineData("\"network\": \"shared\"", "\"network\": null", "network")]
     [InlineData("  \"network\": \"shared\",\n", "", "network")]
-    [InlineData("  \"creatorPid\": 4711,\n", "", "creatorPid")]
-    [InlineData("  \"ingress\": null,\n", "", "ingress")]
+    [InlineData("\"network\": \"shared\"", "\"other\": \"shared\"", "network")]
+    [InlineData("\"ifName\": \"eth0\"", "\"other\": \"eth0\"", "ifName")]
+    [InlineData("\"key\": {", "\"keys\": {", "key")]
+    [InlineData("\"namespace\": {", "\"namespaces\": {", "namespace")]
+    [InlineData("\"madeOn\": {", "\"made\": {", "madeOn")]
+    [InlineData("\"numbers\": {", "\"number\": {", "numbers")]
+    [InlineData("\"host\": {", "\"host\": null, \"hosts\": {", "host")]
+    [InlineData("\"ports\": {", "\"port\": {", "ports")]
+    [InlineData("\"fixed\": [", "\"fix\": [", "fixed")]
+    [InlineData("\"process\": {", "\"processes\": {", "process")]
+    [InlineData("\"pid\": 4711,", "", "pid")]
+    [InlineData("\"startTime\": 123456789", "\"other\": 0", "startTime")]
+    [InlineData("\"path\": \"/run/netns/c0ffee\"", "\"path\": null", "path")]
+    [InlineData("\"device\": 4,", "", "device")]
+    [InlineData("\"bootId\": \"0f4a3b1c-6c8e-4a57-9d57-2f0b8f1e6a11\",", "", "bootId")]
+    [InlineData("\"hostEnd\": 17", "\"hostEnd\": -1", "numbers: hostEnd -1 is negative")]
+    [InlineData("\"containerEnd\": 2", "\"containerEnd\": -2", "numbers: containerEnd -2 is negative")]
+    [InlineData("\"masterIndex\": 2", "\"masterIndex\": 0", "host: masterIndex 0 is not greater than 0")]
+    [InlineData("\"mac\": \"02:42:ac:11:00:02\"", "\"mac\": \"02:42:ac:11:00\"", "host: mac \"02:42:ac:11:00\" is not an Ethernet address")]
+    [InlineData("\"address\": \"192.0.2.10\"", "\"address\": \"::1\"", "address: \"::1\" is not an IPv4 address")]
+    [InlineData("\"address\": \"192.0.2.10\"", "\"address\": \"127.1\"", "address: \"127.1\" is not an IPv4 address")]
+    [InlineData("\"address\": \"192.0.2.10\"", "\"address\": null", "address")]
+    [InlineData("\"address\": \"192.0.2.10\"", "\"address\": 1", "address: an IPv4 address is not a string")]
+    [InlineData("\"gateway\": \"192.0.2.1\"", "\"gateway\": \"192.0.2.01\"", "gateway: \"192.0.2.01\" is not an IPv4 address")]
+    [InlineData("\"gateway\": \"192.0.2.1\"", "\"gateway\": null", null)]
+    [InlineData("\"egress\": {", "\"egress\": null, \"other\": {", null)]
     [InlineData("\"state\": \"ready\"", "\"state\": \"readi\"", "state")]
     [InlineData("\"state\": \"ready\"", "\"state\": 1", "state")]
     [InlineData("\"state\": \"ready\"", "\"state\": \"Ready\"", "state")]
     [InlineData("\"hostLoopback\": \"allow\"", "\"hostLoopback\": true", "hostLoopback")]
-    [InlineData("\"slot\": 1", "\"slot\": 0", "slot 0")]
+    [InlineData("\"slot\": 1", "\"slot\": 0", "numbers: slot 0 is outside 1-4095")]
     [InlineData("\"slot\": 1", "\"slot\": 4096", "slot 4096")]
     [InlineData("\"slot\": 1", "\"slot\": 1.5", "slot")]
     [InlineData("\"begin\": 32768", "\"begin\": 65536", "0 to 65535")]
     [InlineData("\"begin\": 32768", "\"begin\": -1", "0 to 65535")]
     [InlineData("\"begin\": 32768", "\"begin\": \"32768\"", "0 to 65535")]
     [InlineData("\"begin\": 32768", "\"begin\": 33792", "ends before it begins")]
-    [InlineData("\"begin\": 32768", "\"begin\": 32769", "not an aligned power of two")]
+    [InlineData("\"begin\": 32768", "\"begin\": 32769", "ports: ephemeral 32769-33791 is not an aligned power of two")]
     [InlineData("\"end\": 33791", "\"end\": 34815", null)] // 2048 ports from 32768: fine
     [InlineData("\"end\": 33791", "\"end\": 34816", "not an aligned power of two")]
     [InlineData("\"begin\": 32768,", "", "begin and end")]
@@ -165,10 +191,10 @@ public class RecordFormatTests
     [InlineData("\"protocol\": \"udp\"", "\"protocol\": \"icmp\"", "icmp")]
     [InlineData("\"protocol\": \"udp\"", "\"protocol\": 17", "protocol")]
     [InlineData("\"protocol\": \"udp\",", "", "no protocol")]
-    [InlineData("\"prefixLength\": 24", "\"prefixLength\": 33", "prefixLength 33")]
+    [InlineData("\"prefixLength\": 24", "\"prefixLength\": 33", "host: prefixLength 33 is outside 0-32")]
     [InlineData("\"mtu\": 1500", "\"mtu\": \"1500\"", "mtu")]
     [InlineData("\"mtu\": 1500", "\"mtu\": 99999999999", "mtu")]
-    [InlineData("\"netnsInode\": 4026532481", "\"netnsInode\": -1", "netnsInode")]
+    [InlineData("\"inode\": 4026532481", "\"inode\": -1", "inode")]
     [InlineData("\"CPUS\": \"2\"", "\"CPUS\": 2", "args")]
     [InlineData("\"CPUS\": \"2\"", "\"CPUS\": null", "CPUS")]
     [InlineData("\"created\": \"2026", "\"created\": \"yesterday", "created")]
@@ -189,22 +215,42 @@ public class RecordFormatTests
         Assert.Contains(reason, e.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_record_of_an_older_release_is_refused_with_what_to_do()
+    {
+        // As release 0.1 began it: nothing but its version need be understood.
+        const string Old = """{"version": 1, "network": "shared", "containerId": "c0ffee", "ifName": "eth0", "slot": 1}""";
+        Assert.Equal(
+            "version 1 is of a release before 0.2: drain the host (end its containers with that release), then remove the state directory",
+            Assert.Throws<RecordFormatException>(() => Read(Old)).Message);
+    }
+
+    [Fact]
+    public void A_record_that_could_not_be_read_back_has_a_fault()
+    {
+        var sample = Samples.Attachment();
+        Assert.Null(sample.FindFault());
+        Assert.Equal("version 1 is not known", (sample with { Version = 1 }).FindFault());
+        Assert.Equal("host: address \"::1\" is not an IPv4 address", (sample with { Host = sample.Host with { Address = IPAddress.IPv6Loopback } }).FindFault());
+        Assert.Equal("host: gateway \"::1\" is not an IPv4 address", (sample with { Host = sample.Host with { Gateway = IPAddress.IPv6Loopback } }).FindFault());
+    }
+
     [Theory]
     [InlineData("\"flow\": 1023", "\"flow\": 0", null)]
     [InlineData("\"flow\": 1023", "\"flow\": 3", null)]
-    [InlineData("\"flow\": 1023", "\"flow\": 2", "flow 2 is outside 3-1023")]
+    [InlineData("\"flow\": 1023", "\"flow\": 2", "numbers: flow 2 is outside 3-1023")]
     [InlineData("\"flow\": 1023", "\"flow\": -1", "flow -1")]
     [InlineData("\"flow\": 1023", "\"flow\": 1024", "flow 1024")]
     [InlineData("\"flow\": 1023", "\"flow\": null", "flow")]
     [InlineData("\"plainQueue\": true", "\"plainQueue\": 1", "plainQueue")]
     [InlineData("\"dropsUnmatched\": true", "\"dropsUnmatched\": \"true\"", "dropsUnmatched")]
-    [InlineData("\"generation\": 1", "\"generation\": 2", "generation 2 is neither 0 nor 1")]
+    [InlineData("\"generation\": 1", "\"generation\": 2", "numbers: generation 2 is neither 0 nor 1")]
     [InlineData("\"generation\": 1", "\"generation\": -1", "generation -1")]
     [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": \"\"", null)]
     [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": null", null)]
     [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": 31000", "networkPorts")]
-    [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": \"31000-31999,\"", "networkPorts has \"\"")]
-    [InlineData("\"networkPool\": \"32768-57343\"", "\"networkPool\": \"57343-32768\"", "networkPool has \"57343-32768\"")]
+    [InlineData("\"networkPorts\": \"31000-31999,33000\"", "\"networkPorts\": \"31000-31999,\"", "ports: networkPorts has \"\"")]
+    [InlineData("\"networkPool\": \"32768-57343\"", "\"networkPool\": \"57343-32768\"", "ports: networkPool has \"57343-32768\"")]
     [InlineData("kubepods-burstable-pod7.slice:", "/kubepods/a..b/:", null)]
     [InlineData("\"kubepods-burstable-pod7.slice:cri-containerd:c0ffee\"", "null", null)]
     [InlineData("\"kubepods-burstable-pod7.slice:cri-containerd:c0ffee\"", "7", "cgroupPath")]
@@ -213,7 +259,19 @@ public class RecordFormatTests
     [InlineData("kubepods-burstable-pod7.slice:", "\\u0000", "cgroupPath contains NUL")]
     [InlineData("\"changed\": \"2026-03-02T08:00:00+00:00\"", "\"changed\": \"soon\"", "changed")]
     [InlineData("\"claims\": [", "\"claim\": [", "claims")]
-    [InlineData("\"ingress\": null", "\"other\": null", "ingress")]
+    [InlineData("\"finishesChecksums\": true", "\"finishesChecksums\": 1", "finishesChecksums")]
+    [InlineData("\"features\": {", "\"features\": null, \"other\": {", "features")]
+    [InlineData("\"limits\": {", "\"limits\": null, \"other\": {", "limits")]
+    [InlineData("\"before\": {", "\"before\": null, \"other\": {", null)]
+    [InlineData("\"limits\": {", "\"limit\": {", "limits")]
+    [InlineData("\"hasFilterQdisc\": true,", "", "hasFilterQdisc")]
+    [InlineData("\"hasOthers\": true", "\"hasOthers\": \"yes\"", "hasOthers")]
+    [InlineData("\"32768\\t60999\"", "null", "before: sysctls has no value for net/ipv4/ip_local_port_range")]
+    [InlineData("\"loopbackMac\": \"02:00:00:00:00:01\"", "\"loopbackMac\": \"zeros\"", "before: loopbackMac \"zeros\" is not an Ethernet address")]
+    [InlineData("\"loopbackMac\": \"02:00:00:00:00:01\"", "\"loopbackMac\": null", null)]
+    [InlineData("\"loopbackMtu\": 65536", "\"loopbackMtu\": -1", "before: loopbackMtu -1 is outside 0-4294967295")]
+    [InlineData("\"loopbackMtu\": 65536", "\"loopbackMtu\": 4294967296", "before: loopbackMtu 4294967296 is outside 0-4294967295")]
+    [InlineData("\"masterIndex\": 3", "\"masterIndex\": -3", "change.host: masterIndex -3 is not greater than 0")]
     [InlineData("\"begin\": 31006", "\"begin\": 31008", "ends before it begins")]
     public void A_member_that_a_record_need_not_have_is_refused_where_it_cannot_be_trusted(string old, string changed, string? reason)
     {
@@ -288,7 +346,7 @@ public class RecordFormatTests
         Assert.True(ProcessIdentity.Current.IsAlive());
         Assert.False((ProcessIdentity.Current with { StartTime = ProcessIdentity.Current.StartTime + 1 }).IsAlive());
         Assert.False(new ProcessIdentity(-1, 0).IsAlive());
-        Assert.False(Samples.Attachment().Creator.IsAlive());
+        Assert.False(Samples.Attachment().Process.IsAlive());
         using var child = Command.Start("cat");
         var identity = ProcessIdentity.Find(child.Id)!.Value;
         Assert.True(identity.IsAlive());

@@ -132,8 +132,8 @@ public sealed class StoreLockTests : StoreTest
         var content = Store.ReadAll();
         Assert.Empty(content.Unreadable);
         Assert.Equal(Threads * 5, content.Attachments.Count);
-        Assert.Equal(Threads * 5, content.Attachments.Select(a => a.Slot).Distinct().Count());
-        var slices = content.Attachments.Select(a => a.Slice).ToList();
+        Assert.Equal(Threads * 5, content.Attachments.Select(a => a.Numbers.Slot).Distinct().Count());
+        var slices = content.Attachments.Select(a => a.Ports.Slice).ToList();
         Assert.Equal(slices.Sum(s => s.Count), PortSet.From(slices).Count);
         Assert.DoesNotContain(Names(), name => name.EndsWith(".tmp", StringComparison.Ordinal));
     }

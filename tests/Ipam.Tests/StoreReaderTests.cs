@@ -26,9 +26,9 @@ public sealed class StoreReaderTests : StoreTest
         // In place, by an editor, as well as by renaming.
         var path = Path.Combine(Store.StateDir, a.HostInterface + ".json");
         File.WriteAllText(path, File.ReadAllText(path).Replace("\"mtu\": 1500", "\"mtu\": 1400"));
-        Assert.Equal([a with { Mtu = 1400 }, b], _reader.Read().Attachments);
-        Write(b with { Mtu = 9000 });
-        Assert.Equal([a with { Mtu = 1400 }, b with { Mtu = 9000 }], _reader.Read().Attachments);
+        Assert.Equal([a.WithMtu(1400), b], _reader.Read().Attachments);
+        Write(b.WithMtu(9000));
+        Assert.Equal([a.WithMtu(1400), b.WithMtu(9000)], _reader.Read().Attachments);
 
         File.WriteAllText(path, "{");
         Assert.Equal(path, Assert.Single(_reader.Read().Unreadable).Path);
@@ -51,10 +51,10 @@ public sealed class StoreReaderTests : StoreTest
         var settled = SpinWait.SpinUntil(
             () =>
             {
-                Write(Samples.Attachment("b", PortRange.Parse("33792-34815"), 2) with { Mtu = ++mtu });
+                Write(Samples.Attachment("b", PortRange.Parse("33792-34815"), 2).WithMtu(++mtu));
                 var before = content.Attachments[0];
                 content = _reader.Read();
-                Assert.Equal(mtu, content.Attachments[1].Mtu);
+                Assert.Equal(mtu, content.Attachments[1].Host.Mtu);
                 return ReferenceEquals(before, content.Attachments[0]);
             },
             TimeSpan.FromSeconds(10));
@@ -72,7 +72,7 @@ public sealed class StoreReaderTests : StoreTest
         Assert.Equal(2, _reader.Read().Attachments.Count);
         Directory.Delete(Store.StateDir, recursive: true);
         Directory.Move(Store.StateDir + ".old", Store.StateDir);
-        Assert.Equal("a", Assert.Single(_reader.Read().Attachments).ContainerId);
+        Assert.Equal("a", Assert.Single(_reader.Read().Attachments).Key.ContainerId);
     }
 
     [Fact]

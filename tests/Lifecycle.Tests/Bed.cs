@@ -73,14 +73,14 @@ public sealed class Bed : IDisposable
         JsonNode.Parse(Plugin.CommandLine("list", "--json").Require())!.AsArray().Single(one => (string?)one!["containerId"] == id)!.AsObject();
 
     /// <summary>Fixed ports as an operator writes them, of a record or a listed container: "31000-31001/tcp 31005/udp".</summary>
-    public static string Ports(JsonObject attachment) => string.Join(' ', attachment["ports"]!.AsArray().Select(port =>
+    public static string Ports(JsonObject attachment) => string.Join(' ', (attachment["ports"] as JsonArray ?? attachment["ports"]!["fixed"]!.AsArray()).Select(port =>
     {
         (int begin, int end) = ((int)port!["begin"]!, (int)port["end"]!);
         return $"{(begin == end ? begin : $"{begin}-{end}")}/{port["protocol"]}";
     }));
 
     /// <summary>The file of an attachment's record, found by its content.</summary>
-    public string RecordPath(string id) => Records.Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["containerId"] == id);
+    public string RecordPath(string id) => Records.Single(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"] == id);
 
     public JsonObject Record(string id) => JsonNode.Parse(File.ReadAllText(RecordPath(id)))!.AsObject();
 
@@ -96,7 +96,7 @@ public sealed class Bed : IDisposable
 
     public (int Begin, int End) Slice(string id)
     {
-        JsonNode slice = Record(id)["ephemeralPorts"]!;
+        JsonNode slice = Record(id)["ports"]!["ephemeral"]!;
         return ((int)slice["begin"]!, (int)slice["end"]!);
     }
 

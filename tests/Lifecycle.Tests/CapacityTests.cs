@@ -35,7 +35,7 @@ public sealed class CapacityTests
         if (result.Succeeded)
         {
             Assert.Equal(Flows, bed.Records.Length);
-            Assert.Equal(Dead, (int)bed.Record("one-more")["flow"]!);
+            Assert.Equal(Dead, (int)bed.Record("one-more")["numbers"]!["flow"]!);
         }
         else
         {
@@ -82,18 +82,18 @@ public sealed class CapacityTests
             string[] status = File.ReadAllText("/proc/self/stat").Split(") ")[^1].Split(' ');
             ulong started = ulong.Parse(status[19], CultureInfo.InvariantCulture); // Field 22 of proc_pid_stat(5), of which 3 is the first here.
             template["state"] = "creating";
-            template["creatorPid"] = Environment.ProcessId;
+            template["process"]!["pid"] = Environment.ProcessId;
             for (int number = 0; number < Flows; number++)
             {
                 int flow = FirstFlow + number;
                 int slice = Bed.FirstSlice + (number * SliceSize);
                 string id = $"c{flow}";
-                template["containerId"] = id;
-                template["slot"] = 1 + number;
-                template["flow"] = flow;
-                template["ephemeralPorts"] = new JsonObject { ["begin"] = slice, ["end"] = slice + SliceSize - 1 };
-                template["netnsInode"] = 1 + number;
-                template["creatorStartTime"] = isAlive(flow) ? started : started + 1;
+                template["key"]!["containerId"] = id;
+                template["numbers"]!["slot"] = 1 + number;
+                template["numbers"]!["flow"] = flow;
+                template["ports"]!["ephemeral"] = new JsonObject { ["begin"] = slice, ["end"] = slice + SliceSize - 1 };
+                template["namespace"]!["inode"] = 1 + number;
+                template["process"]!["startTime"] = isAlive(flow) ? started : started + 1;
                 string file = "pmi" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{bed.Config.Name}\0{id}\0eth0")))[..12];
                 template["hostInterface"] = file;
                 File.WriteAllText(Path.Combine(bed.Store, file + ".json"), template.ToJsonString());

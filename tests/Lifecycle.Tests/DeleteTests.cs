@@ -166,7 +166,7 @@ public sealed class DeleteTests
         bed.EditRecord("c1", record =>
         {
             record["state"] = state;
-            record["creatorPid"] = 0;
+            record["process"]!["pid"] = 0;
         });
         Quiet(bed.Plugin.Del(container, "c1"));
         bed.AssertClean();

@@ -59,20 +59,20 @@ internal static class DoctorCases
         new("earlier boot", (bed, _) =>
             {
                 bed.Host.Ip($"link del {bed.HostInterface("c1")}");
-                bed.EditRecord("c1", record => record["bootId"] = "00000000-0000-0000-0000-000000000000");
+                bed.EditRecord("c1", record => record["madeOn"]!["bootId"] = "00000000-0000-0000-0000-000000000000");
             }, false,
             ["warning  testnet/c1/eth0: its record is of an earlier boot", "-> cni-portmap-isolate gc"]),
         new("creating for ever", (bed, _) => bed.EditRecord("c1", record =>
             {
                 record["state"] = "creating";
-                record["creatorPid"] = 0x3fffff;
+                record["process"]!["pid"] = 0x3fffff;
             }), false, ["warning  testnet/c1/eth0: it is creating, and process 4194303, which was at it, has died", "-> cni-portmap-isolate gc"]),
         new("interrupted update", (bed, _) => bed.EditRecord("c1", record =>
             {
-                record["change"] = JsonNode.Parse("""{"claims":[{"protocol":"tcp","begin":31006,"end":31006}],"egress":null,"ingress":null}""");
-                record["creatorPid"] = 0x3fffff;
+                record["change"] = JsonNode.Parse("""{"claims":[{"protocol":"tcp","begin":31006,"end":31006}],"limits":{}}""");
+                record["process"]!["pid"] = 0x3fffff;
             }), true, ["FAULT    testnet/c1/eth0: an update was interrupted", "-> cni-portmap-isolate repair c1"]),
-        new("namespace of another", (bed, _) => bed.EditRecord("c1", record => record["netnsInode"] = 1), false, ["warning  testnet/c1/eth0:", "is gone or another namespace", "-> cni-portmap-isolate gc"]),
+        new("namespace of another", (bed, _) => bed.EditRecord("c1", record => record["namespace"]!["inode"] = 1), false, ["warning  testnet/c1/eth0:", "is gone or another namespace", "-> cni-portmap-isolate gc"]),
         new("store writable by all", (bed, _) => File.SetUnixFileMode(bed.Store, (UnixFileMode)511), true, ["FAULT    store: STORE has mode 0777", "-> chmod 0700 STORE"]),
         new("record writable by all", (bed, _) => File.SetUnixFileMode(bed.RecordPath("c1"), (UnixFileMode)438), true, ["has mode 0666: writable by others", "-> chmod 0600 STORE/VETH.json"]),
         new("store of somebody else", (bed, _) => bed.Host.Execute("chown", "12345", bed.Store).Require(), true, ["FAULT    store: STORE belongs to user 12345", "-> chown 0 STORE"]),
@@ -102,7 +102,7 @@ internal static class DoctorCases
         new("bandwidth plugin's ifb", Host(
             "ip link add ifb7 type ifb", "ip link set ifb7 up", "tc filter add dev VETH ingress protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev ifb7"), true,
             ["FAULT    devices: VETH of c1 has a filter of somebody else: u32 at priority 1 that leads to ifb7 (an ifb: it looks like the bandwidth plugin's", "-> cni-portmap-isolate repair c1"]),
-        new("loose check of sources", (bed, _) => bed.EditRecord("c1", record => record["dropsUnmatched"] = false), false,
+        new("loose check of sources", (bed, _) => bed.EditRecord("c1", record => (record["features"] ??= new JsonObject())["dropsUnmatched"] = false), false,
             ["warning  shared: net.ipv4.conf.all.rp_filter is 2, loose", "-> sysctl -w net.ipv4.conf.all.rp_filter=1"]),
         new("host end and record gone", (bed, _) =>
             {

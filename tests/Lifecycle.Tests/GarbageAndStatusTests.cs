@@ -122,5 +122,5 @@ public sealed class GarbageAndStatusTests
     }
 
     private static IEnumerable<string> Ids(Bed bed) =>
-        bed.Records.Select(path => (string)JsonNode.Parse(File.ReadAllText(path))!["containerId"]!).Order(StringComparer.Ordinal);
+        bed.Records.Select(path => (string)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"]!).Order(StringComparer.Ordinal);
 }

@@ -58,7 +58,7 @@ public sealed class InterruptedUpdateTests : IDisposable
         _bed.Update("c1", "--ports", "31000,31001,31011").Require();
         _bed.Plugin.Check(_container, "c1", config: _config).Require();
         Assert.Equal("31000-31001/tcp 31011/tcp 31000-31001/udp 31011/udp", Bed.Ports(_bed.Record("c1")));
-        Assert.Equal((1 << 20, null), ((int)_bed.Record("c1")["ingress"]!["rate"]!, _bed.Record("c1")["egress"]));
+        Assert.Equal((1 << 20, null), ((int)_bed.Record("c1")["limits"]!["ingress"]!["rate"]!, _bed.Record("c1")["limits"]!["egress"]));
         Assert.DoesNotContain("htb", _container.Tc("qdisc show dev eth0"), StringComparison.Ordinal);
         _bed.Update("c1", "--ports", "31005").Require();
     }));

@@ -113,7 +113,7 @@ public sealed class LimitTests
         Namespace container = Added(bed, "c1", "\"egressRateLimitPerContainer\":1000000,\"ingressRateLimitPerContainer\":1000000");
         bool missing = !HasFairQueue;
         Assert.Equal(missing ? 1 : 0, Warnings(bed).Count(line => line.Contains(FairQueue, StringComparison.Ordinal)));
-        Assert.Equal(missing, (bool?)bed.Record("c1")["plainQueue"] ?? false);
+        Assert.Equal(missing, (bool?)bed.Record("c1")["features"]?["plainQueue"] ?? false);
         Assert.Equal(!missing, container.Tc("qdisc show dev eth0").Contains("fq_codel 2: parent 1:1", StringComparison.Ordinal));
         bed.Plugin.Status(With(bed.Config, "\"egressRateLimitPerContainer\":1000000")).Require();
         bed.Plugin.Check(container, "c1").Require();
@@ -150,7 +150,7 @@ public sealed class LimitTests
         {
             long rate = speed / processors;
             Namespace container = Added(bed, id, keys, "CPUS=1.5");
-            Assert.Equal(rate, (long)bed.Record(id)["egress"]!["rate"]!);
+            Assert.Equal(rate, (long)bed.Record(id)["limits"]!["egress"]!["rate"]!);
             Assert.InRange(HtbState.Read(container, "eth0").Class.Rate, rate - 125_000, rate);
             Assert.InRange(HtbState.Read(bed.Host, bed.HostInterface(id)).Class.Rate, rate - 125_000, rate);
         }

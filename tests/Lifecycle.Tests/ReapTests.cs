@@ -104,7 +104,7 @@ public sealed class ReapTests : IDisposable
             _bed.EditRecord($"c{n}", record =>
             {
                 record["state"] = "deleting";
-                record["creatorPid"] = 0;
+                record["process"]!["pid"] = 0;
             });
         }
 
@@ -186,7 +186,7 @@ public sealed class ReapTests : IDisposable
         _bed.EditRecord("c1", record =>
         {
             record["state"] = state;
-            record["creatorPid"] = 0;
+            record["process"]!["pid"] = 0;
         });
         Bed.Says(Gc().Require(), "reaped testnet/c1/eth0");
         Bed.AssertLoopbackRestored(container);
@@ -200,8 +200,8 @@ public sealed class ReapTests : IDisposable
         _bed.EditRecord("c1", record =>
         {
             record["state"] = "creating";
-            record["creatorPid"] = Environment.ProcessId;
-            record["creatorStartTime"] = SliceTests.StartTime(Environment.ProcessId);
+            record["process"]!["pid"] = Environment.ProcessId;
+            record["process"]!["startTime"] = SliceTests.StartTime(Environment.ProcessId);
         });
         Assert.Equal("", Gc().Require());
         _bed.Plugin.Gc([], _bed.Config.With("gcForce", true)).Require();
@@ -216,9 +216,9 @@ public sealed class ReapTests : IDisposable
         Namespace third = _bed.Added("c3");
         SliceTests.Kill(_bed, first, "c1");
         SliceTests.Kill(_bed, second, "c2");
-        _bed.EditRecord("c1", record => record["bootId"] = "00000000-0000-4000-8000-000000000000");
-        _bed.EditRecord("c2", record => record["hostNetns"] = "4:1");
-        _bed.EditRecord("c3", record => record["hostNetns"] = "4:1");
+        _bed.EditRecord("c1", record => record["madeOn"]!["bootId"] = "00000000-0000-4000-8000-000000000000");
+        _bed.EditRecord("c2", record => record["madeOn"]!["netns"] = "4:1");
+        _bed.EditRecord("c3", record => record["madeOn"]!["netns"] = "4:1");
         Assert.Equal(2, Lines(Gc()).Length);
         Assert.Equal("c3", Assert.Single(Ids()));
         _bed.Plugin.Del(third, "c3").Require();
@@ -259,7 +259,7 @@ public sealed class ReapTests : IDisposable
         Namespace dead = _bed.Added("c1");
         string path = _bed.RecordPath("c1");
         SliceTests.Kill(_bed, dead, "c1");
-        _bed.EditRecord("c1", record => record["address"] = "nowhere");
+        _bed.EditRecord("c1", record => record["host"]!["address"] = "nowhere");
         _bed.Plugin.Gc([]).Require();
         CommandResult reaped = Gc();
         Assert.Equal(0, reaped.ExitCode);
@@ -322,7 +322,7 @@ public sealed class ReapTests : IDisposable
         elsewhere.Added("alive", 31001);
         Namespace deserted = _bed.Added("deserted", 31001);
         string link = _bed.HostInterface("deserted");
-        Assert.Equal((int)elsewhere.Record("alive")["containerIfIndex"]!, (int)_bed.Record("deserted")["containerIfIndex"]!);
+        Assert.Equal((int)elsewhere.Record("alive")["numbers"]!["containerEnd"]!, (int)_bed.Record("deserted")["numbers"]!["containerEnd"]!);
         Abandon(deserted);
         File.Delete(_bed.RecordPath("deserted"));
         Bed.Says(Gc().Require(), "removed interface " + link);
@@ -369,7 +369,7 @@ public sealed class ReapTests : IDisposable
 
     private CommandResult Gc(params string[] options) => _bed.Plugin.CommandLine(["gc", .. options]);
 
-    private IEnumerable<string> Ids() => _bed.Records.Select(path => (string)JsonNode.Parse(File.ReadAllText(path))!["containerId"]!);
+    private IEnumerable<string> Ids() => _bed.Records.Select(path => (string)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"]!);
 
     private IEnumerable<string> HostEnds() => _bed.Host.Ip("-j link show type veth") is { Length: > 0 } shown
         ? JsonNode.Parse(shown)!.AsArray().Select(link => (string)link!["ifname"]!).Where(name => name.StartsWith("pmi", StringComparison.Ordinal))

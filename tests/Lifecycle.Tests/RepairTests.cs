@@ -43,8 +43,8 @@ public sealed class RepairTests
         ("container's shaper", Inside("tc qdisc del dev eth0 root")),
         ("interrupted update", (bed, _) => bed.EditRecord("c1", record =>
         {
-            record["change"] = JsonNode.Parse("""{"claims":[{"protocol":"tcp","begin":31006,"end":31006}],"egress":null,"ingress":null}""");
-            record["creatorPid"] = 0x3fffff;
+            record["change"] = JsonNode.Parse("""{"claims":[{"protocol":"tcp","begin":31006,"end":31006}],"limits":{}}""");
+            record["process"]!["pid"] = 0x3fffff;
         })),
     ];
 

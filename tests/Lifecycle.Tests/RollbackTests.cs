@@ -128,7 +128,7 @@ public sealed class RollbackTests
         bed.Host.Ip($"link add own0 index {Wanted} type veth peer name own1");
         KernelState host = Bed.Settled(bed.Host);
         Namespace first = bed.Added("c1");
-        Assert.NotEqual(Wanted, (int)bed.Record("c1")["ifIndex"]!);
+        Assert.NotEqual(Wanted, (int)bed.Record("c1")["numbers"]!["hostEnd"]!);
         bed.Plugin.Del(first, "c1").Require();
         Bed.Unchanged(host, bed.Host);
         bed.Host.Ip("link del own0");

@@ -97,7 +97,7 @@ public sealed class RoundTripTests
     {
         using Bed bed = new(config => config with { Master = null });
         Namespace container = bed.Added("c1");
-        Assert.Equal("eth0", (string?)bed.Record("c1")["master"]);
+        Assert.Equal("eth0", (string?)bed.Record("c1")["host"]!["master"]);
         bed.Plugin.Del(container, "c1").Require();
         bed.AssertClean();
 
@@ -159,15 +159,15 @@ public sealed class RoundTripTests
     {
         JsonObject record = bed.Record("c1");
         Assert.Equal("ready", (string?)record["state"]);
-        Assert.Equal(container.Path, (string?)record["netns"]);
+        Assert.Equal(container.Path, (string?)record["namespace"]!["path"]);
         Assert.Contains("10.77.0.2/24", container.Ip("-o -4 address show dev eth0"), StringComparison.Ordinal);
         Assert.StartsWith("default via 10.77.0.1 dev eth0", container.Ip("route show default"), StringComparison.Ordinal);
         Assert.Equal("16384\t17407", container.Sysctl("net/ipv4/ip_local_port_range"));
         Assert.Equal((Bed.FirstSlice, Bed.FirstSlice + 1023), bed.Slice("c1"));
         string host = bed.HostInterface("c1");
         Bed.Says(bed.Host.Ip($"-o link show dev {host}"), "UP", "alias portmap-isolate testnet c1 eth0");
-        Assert.Equal((int)record["ifIndex"]!, Link(bed.Host, host).GetProperty("ifindex").GetInt32());
-        Assert.Equal((int)record["containerIfIndex"]!, Link(container, "eth0").GetProperty("ifindex").GetInt32());
+        Assert.Equal((int)record["numbers"]!["hostEnd"]!, Link(bed.Host, host).GetProperty("ifindex").GetInt32());
+        Assert.Equal((int)record["numbers"]!["containerEnd"]!, Link(container, "eth0").GetProperty("ifindex").GetInt32());
         foreach ((Namespace place, string device) in new[] { (bed.Host, host), (bed.Host, "eth0"), (bed.Host, "lo"), (container, "eth0"), (container, "lo") })
         {
             Bed.Says(place.Tc($"qdisc show dev {device}"), "clsact");

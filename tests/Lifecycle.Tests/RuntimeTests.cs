@@ -140,7 +140,7 @@ public sealed class RuntimeTests : IDisposable
     }
 
     private IEnumerable<string> Ports() =>
-        from claim in _bed.Record("c1")["ports"]!.AsArray()
+        from claim in _bed.Record("c1")["ports"]!["fixed"]!.AsArray()
         from port in Enumerable.Range((int)claim!["begin"]!, (int)claim["end"]! - (int)claim["begin"]! + 1)
         select $"{claim["protocol"]}/{port}";
 }

@@ -169,7 +169,7 @@ public sealed class SliceTests
         Namespace old = bed.Added("c1", 31005);
 
         // What a reboot leaves: the files, and a host as it was at first.
-        bed.EditRecord("c1", record => record["bootId"] = "00000000-0000-4000-8000-000000000000");
+        bed.EditRecord("c1", record => record["madeOn"]!["bootId"] = "00000000-0000-4000-8000-000000000000");
         old.Ip("link del eth0");
         bed.Host.TcBatch("qdisc del dev eth0 clsact", "qdisc del dev lo clsact");
         bed.Host.Ip("link set lo address 02:00:00:00:00:0a");
@@ -195,15 +195,15 @@ public sealed class SliceTests
         JsonObject record = bed.Record("c1");
         bed.Plugin.Del(first, "c1").Require();
         record["state"] = "creating";
-        record["creatorPid"] = Environment.ProcessId;
-        record["creatorStartTime"] = StartTime(Environment.ProcessId);
+        record["process"]!["pid"] = Environment.ProcessId;
+        record["process"]!["startTime"] = StartTime(Environment.ProcessId);
         File.WriteAllText(path, record.ToJsonString());
         Bed.Fails(bed.Plugin.Add(bed.Container(), "c2"), 100);
         Bed.Fails(bed.Plugin.Add(first, "c1"), 102, "creating");
 
         using Process gone = Process.Start("true");
         gone.WaitForExit();
-        record["creatorPid"] = gone.Id;
+        record["process"]!["pid"] = gone.Id;
         File.WriteAllText(path, record.ToJsonString());
         Namespace second = bed.Added("c2");
         Assert.Single(bed.Records);

@@ -132,9 +132,9 @@ public sealed partial class StressTests(ITestOutputHelper output)
             return false;
         }
 
-        (int Begin, int End)[] slices = [.. records.Select(one => Range(one["ephemeralPorts"]!)).Order()];
+        (int Begin, int End)[] slices = [.. records.Select(one => Range(one["ports"]!["ephemeral"]!)).Order()];
         Assert.All(slices.Zip(slices.Skip(1)), pair => Assert.True(pair.First.End < pair.Second.Begin, $"slices overlap: {pair}"));
-        Assert.Equal(records.Count, records.Select(one => (int)one["slot"]!).Distinct().Count());
+        Assert.Equal(records.Count, records.Select(one => (int)one["numbers"]!["slot"]!).Distinct().Count());
         foreach (string protocol in new[] { "tcp", "udp" })
         {
             // While its ports are being changed, a container owns those of both sides.
@@ -149,7 +149,7 @@ public sealed partial class StressTests(ITestOutputHelper output)
         return true;
     }
 
-    private static JsonArray Claims(JsonObject of) => (of["ports"] ?? of["claims"])!.AsArray();
+    private static JsonArray Claims(JsonObject of) => (of["ports"]?["fixed"] ?? of["claims"])!.AsArray();
 
     private static (int Begin, int End) Range(JsonNode range) => ((int)range["begin"]!, (int)range["end"]!);
 

@@ -49,8 +49,8 @@ public sealed class UninstallTests : IDisposable
         _bed.EditRecord("c1", record =>
         {
             record["state"] = "deleting";
-            record["creatorPid"] = Environment.ProcessId;
-            record["creatorStartTime"] = SliceTests.StartTime(Environment.ProcessId);
+            record["process"]!["pid"] = Environment.ProcessId;
+            record["process"]!["startTime"] = SliceTests.StartTime(Environment.ProcessId);
         });
         CommandResult unfinished = Uninstall("--force");
         Assert.Equal((1, 11), (unfinished.ExitCode, unfinished.ErrorCode));

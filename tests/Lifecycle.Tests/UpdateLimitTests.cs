@@ -63,7 +63,7 @@ public sealed class UpdateLimitTests
             bed.Update("c1", "--egress-rate", rate, "--ingress-rate", rate).Require();
             foreach (string direction in new[] { "egress", "ingress" })
             {
-                JsonNode limit = bed.Record("c1")[direction]!;
+                JsonNode limit = bed.Record("c1")["limits"]![direction]!;
                 Assert.Equal((wanted, ceil), ((long)limit["rate"]!, (long)limit["ceil"]!));
             }
 
@@ -123,7 +123,7 @@ public sealed class UpdateLimitTests
         bed.Plugin.Check(container, "c1").Require();
     }
 
-    private static long Rate(JsonObject attachment, string direction) => attachment[direction] is { } limit ? (long)limit["rate"]! : 0;
+    private static long Rate(JsonObject attachment, string direction) => (attachment[direction] ?? attachment["limits"]?[direction]) is { } limit ? (long)limit["rate"]! : 0;
 
     private static long SentBytes(Namespace place, string device) =>
         long.Parse(place.Tc($"-s class show dev {device}").Split("Sent ")[1].Split(' ')[0]);

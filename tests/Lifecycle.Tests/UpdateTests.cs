@@ -151,5 +151,5 @@ public sealed class UpdateTests : IDisposable
             && (one.Contains(" fh 611:", StringComparison.Ordinal) || one.Contains(" fh 612:", StringComparison.Ordinal) || one.Contains(" fh 613:", StringComparison.Ordinal)));
     }
 
-    private int Generation() => (int?)_bed.Record("c1")["generation"] ?? 0;
+    private int Generation() => (int?)_bed.Record("c1")["numbers"]!["generation"] ?? 0;
 }

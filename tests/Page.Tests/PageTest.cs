@@ -51,11 +51,10 @@ public abstract class PageTest(Browser browser) : IClassFixture<Browser>, IAsync
 
     internal static ContainerSample Container(string id, int slot, string? name = null)
     {
-        Attachment attachment = Samples.Attachment(id, slot) with
+        PortClaim[] claims = slot == 1 ? [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019"))] : [];
+        Attachment attachment = Samples.Attachment(id, slot).Owning(Samples.Attachment(id, slot).Ports.Slice, claims) with
         {
-            Claims = slot == 1 ? [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019"))] : [],
-            Egress = slot == 1 ? new RateLimit(2 << 20, 4 << 20, 64_000) : null,
-            Ingress = slot == 1 ? new RateLimit(4 << 20, 4 << 20, 64_000) : null,
+            Limits = slot == 1 ? new Limits(new RateLimit(2 << 20, 4 << 20, 64_000), new RateLimit(4 << 20, 4 << 20, 64_000)) : default,
             Args = new() { ["K8S_POD_NAME"] = name ?? "web-" + id },
             Created = Samples.Time.AddHours(-slot),
         };

@@ -17,7 +17,7 @@ public sealed class SafetyTests(Browser browser) : PageTest(browser)
         Site.Sample = Samples.Of(
             Container("a1", 1, Markup) with { Warnings = [Markup] },
             Container("b2", 2, turned),
-            Container("c3", 3, endless) with { Attachment = Container("c3", 3, endless).Attachment with { Network = Markup, IfName = Markup } });
+            Container("c3", 3, endless) with { Attachment = Container("c3", 3, endless).Attachment.Of(Markup, ifName: Markup) });
         Open();
         Browser.Run("document.querySelectorAll('.toggle').forEach(toggle => toggle.click())");
         Assert.Equal([Markup, endless, turned], [.. List(Names).Order(StringComparer.Ordinal)]);

@@ -171,7 +171,7 @@ public sealed class TableTests(Browser browser) : PageTest(browser)
         Sample Grow(string id) => Site.Sample with
         {
             Time = Site.Sample.Time.AddSeconds(2),
-            Containers = [.. Site.Sample.Containers.Select(c => c.Attachment.ContainerId == id ? Later(Samples.Of(c), 0, 8 << 20, 0).Containers[0] : c)],
+            Containers = [.. Site.Sample.Containers.Select(c => c.Attachment.Key.ContainerId == id ? Later(Samples.Of(c), 0, 8 << 20, 0).Containers[0] : c)],
         };
     }
 

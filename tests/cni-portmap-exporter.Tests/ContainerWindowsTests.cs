@@ -124,7 +124,7 @@ public sealed class ContainerWindowsTests : IDisposable
     public void Another_namespace_at_the_path_is_not_entered()
     {
         var (attachment, _) = Container("a");
-        Assert.Null(Get(attachment with { NetnsInode = attachment.NetnsInode + 1000 }, Everything));
+        Assert.Null(Get(attachment with { Namespace = attachment.Namespace with { Inode = attachment.Namespace.Inode + 1000 } }, Everything));
         Assert.Equal((0, 1ul), (_windows.Open, _windows.Failures));
 
         // A container made anew under the same name is another one.
@@ -134,7 +134,7 @@ public sealed class ContainerWindowsTests : IDisposable
     [Fact]
     public void What_cannot_be_entered_is_left_alone_for_a_while()
     {
-        var gone = Samples.Attachment("gone") with { Netns = "/nonexistent/netns" };
+        var gone = Samples.Attachment("gone") with { Namespace = new NamespaceReference("/nonexistent/netns", 4, 4026532481) };
         for (var i = 0; i < 3; i++)
         {
             Assert.Null(Get(gone, Everything));
@@ -208,7 +208,7 @@ public sealed class ContainerWindowsTests : IDisposable
         Assert.Equal("ready", process.StandardOutput.ReadLine());
         var path = $"/proc/{process.Id}/ns/net";
         var identity = NetworkNamespace.TryIdentify(path)!.Value;
-        return (Samples.Attachment(id) with { Netns = path, NetnsDevice = identity.Device, NetnsInode = identity.Inode }, process);
+        return (Samples.Attachment(id) with { Namespace = new NamespaceReference(path, identity.Device, identity.Inode) }, process);
     }
 
     private static void End(Process process)

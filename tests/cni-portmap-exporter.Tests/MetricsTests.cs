@@ -44,7 +44,7 @@ public sealed class MetricsTests
         var text = Written(
             MetricsFormat.Prometheus,
             Samples.Of(
-                new ContainerSample(old with { IfName = "eth1", Created = old.Created.AddSeconds(1) }, Samples.Counters),
+                new ContainerSample(old.Of("shared", ifName: "eth1") with { Created = old.Created.AddSeconds(1) }, Samples.Counters),
                 new ContainerSample(old, default)));
         var series = text.Split('\n').Where(line => line.Length > 0 && line[0] != '#').Select(line => line[..line.LastIndexOf(' ')]).ToList();
         Assert.Equal(series.Count, series.Distinct().Count());

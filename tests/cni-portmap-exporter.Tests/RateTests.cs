@@ -106,7 +106,7 @@ public sealed class RateTests
         Assert.Null(sampler.Of(again));
 
         void Look(IReadOnlyList<Attachment> attachments, ulong bytes, int seconds) =>
-            sampler.Add(attachments, new Dictionary<int, LinkCounters> { [first.IfIndex] = Counters(bytes) }, TimeSpan.FromSeconds(seconds));
+            sampler.Add(attachments, new Dictionary<int, LinkCounters> { [first.Numbers.HostEnd] = Counters(bytes) }, TimeSpan.FromSeconds(seconds));
     }
 
     [Theory]

@@ -1,8 +1,10 @@
+using System.Net;
 using System.Text;
 using CniIsolator.Exporter.Rates;
 using CniIsolator.Exporter.Sampling;
 using CniIsolator.Exporter.Snmp;
 using CniIsolator.Ipam;
+using CniIsolator.Linux;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.SocketDiagnostics;
 using CniIsolator.Netlink.Tc;
@@ -66,45 +68,55 @@ internal static class Samples
 
     internal static Attachment Attachment(string containerId = "c0ffee", int slot = 1) => new()
     {
-        Network = "shared",
-        ContainerId = containerId,
-        IfName = "eth0",
-        Netns = "/run/netns/" + containerId,
-        NetnsDevice = 4,
-        NetnsInode = 4026532481,
-        BootId = "0f4a3b1c-6c8e-4a57-9d57-2f0b8f1e6a11",
-        HostNetns = "4:4026531840",
-        IfIndex = 100 + slot,
-        ContainerIfIndex = 2,
-        Slot = slot,
+        Key = new AttachmentKey("shared", containerId, "eth0"),
         State = AttachmentState.Ready,
-        Master = "eth0",
-        MasterIfIndex = 2,
-        Mac = "02:42:ac:11:00:02",
-        Mtu = 1500,
-        Address = "192.0.2.10",
-        PrefixLength = 24,
-        Gateway = "192.0.2.1",
-        Slice = PortRange.Parse($"{32768 + (slot * 1024)}-{32768 + (slot * 1024) + 1023}"),
-        Claims = [],
-        Egress = null,
-        Ingress = null,
+        Namespace = new NamespaceReference("/run/netns/" + containerId, 4, 4026532481),
+        MadeOn = new HostReference("0f4a3b1c-6c8e-4a57-9d57-2f0b8f1e6a11", "4:4026531840"),
+        Numbers = new KernelNumbers { HostEnd = 100 + slot, ContainerEnd = 2, Slot = slot },
+        Host = new HostValues
+        {
+            Master = "eth0",
+            MasterIndex = 2,
+            Mac = "02:42:ac:11:00:02",
+            Mtu = 1500,
+            Address = IPAddress.Parse("192.0.2.10"),
+            PrefixLength = 24,
+            Gateway = IPAddress.Parse("192.0.2.1"),
+        },
+        Ports = new OwnedPorts
+        {
+            Slice = PortRange.Parse($"{32768 + (slot * 1024)}-{32768 + (slot * 1024) + 1023}"),
+            Claims = [],
+            NetworkPool = "32768-57343",
+        },
         HostLoopback = HostLoopback.Allow,
         Args = [],
         Created = Time,
-        NetworkPool = "32768-57343",
-        CreatorPid = 4711,
-        CreatorStartTime = 123456789,
+        Process = new ProcessIdentity(4711, 123456789),
     };
+
+    /// <summary>The same of another container or network.</summary>
+    internal static Attachment Of(this Attachment attachment, string network, string? containerId = null, string? ifName = null) =>
+        attachment with { Key = new AttachmentKey(network, containerId ?? attachment.Key.ContainerId, ifName ?? attachment.Key.IfName) };
+
+    /// <summary>The same with other ports.</summary>
+    internal static Attachment Owning(this Attachment attachment, PortRange slice, params IReadOnlyList<PortClaim> claims) =>
+        attachment with { Ports = attachment.Ports with { Slice = slice, Claims = claims } };
+
+    /// <summary>The same in another namespace.</summary>
+    internal static Attachment In(this Attachment attachment, NamespaceIdentity identity) =>
+        attachment with { Namespace = attachment.Namespace with { Device = identity.Device, Inode = identity.Inode } };
 
     /// <summary>A pod with ports, limits and a name that has everything to be escaped; and a container of which little is known.</summary>
     internal static Sample Sample() => Of(
         new ContainerSample(
             Attachment("a1") with
             {
-                Claims = [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019"))],
-                Egress = new RateLimit(37_500_000, 75_000_000, 64_000),
-                Ingress = new RateLimit(500_000, 500_000, 16_000),
+                Ports = Attachment("a1").Ports with
+                {
+                    Claims = [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019"))],
+                },
+                Limits = new Limits(new RateLimit(37_500_000, 75_000_000, 64_000), new RateLimit(500_000, 500_000, 16_000)),
                 Args = new() { ["K8S_POD_NAMESPACE"] = "default", ["K8S_POD_NAME"] = "we\"b\\\n<ä>" },
             },
             Counters)

@@ -12,14 +12,16 @@ public sealed class SamplingTests
     public void A_container_without_its_link_is_absent()
     {
         var links = new Dictionary<int, LinkCounters> { [0] = default, [101] = Samples.Counters, [999] = default };
-        var joined = Sampler.Join([Samples.Attachment("a"), Samples.Attachment("gone", 2), Samples.Attachment("early", 3) with { IfIndex = 0 }], links);
-        Assert.Equal("a", Assert.Single(joined).Attachment.ContainerId);
+        var early = Samples.Attachment("early", 3);
+        early = early with { Numbers = early.Numbers with { HostEnd = 0 } };
+        var joined = Sampler.Join([Samples.Attachment("a"), Samples.Attachment("gone", 2), early], links);
+        Assert.Equal("a", Assert.Single(joined).Attachment.Key.ContainerId);
     }
 
     [Fact]
     public void What_the_host_ends_queues_tell()
     {
-        var limited = new ContainerSample(Samples.Attachment() with { Ingress = new RateLimit(1, 1, 1), DropsUnmatched = true }, default);
+        var limited = new ContainerSample(Samples.Attachment() with { Limits = new Limits(null, new RateLimit(1, 1, 1)), Features = new KernelFeatures { DropsUnmatched = true } }, default);
         var devices = DeviceQueues.ByDevice(
         [
             new TcStatistic(101, "htb", Shaper.Qdisc, TcHandle.Root, new QueueStatistics(1, 0, 0, 0, 0, 0, 0)),
@@ -35,7 +37,7 @@ public sealed class SamplingTests
         // Somebody else's qdisc, or none, is no limit; without a filter that drops, nothing is known of drops.
         foreach (var without in new[] { devices[102], null })
         {
-            found = With(limited with { Attachment = limited.Attachment with { DropsUnmatched = false } }, without);
+            found = With(limited with { Attachment = limited.Attachment with { Features = default } }, without);
             Assert.Equal((false, (ulong?)null, 1), (found.IngressInForce, found.ForeignSourcePackets, found.Warnings.Count));
             Assert.Empty(found.Queues);
         }
@@ -55,8 +57,10 @@ public sealed class SamplingTests
     {
         var small = Network("small", "32768-40959", 1024) with { Ports = "31000-31009,33000" };
         var shared = Network("shared", "32768-57343", 4096);
-        var first = Samples.Attachment() with { Claims = [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Single(31005))] };
-        var second = Samples.Attachment("b", 2) with { Network = "small", NetworkPool = "1024-2047" };
+        var first = Samples.Attachment().Owning(
+            Samples.Attachment().Ports.Slice, new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Single(31005)));
+        var second = Samples.Attachment("b", 2).Of("small");
+        second = second with { Ports = second.Ports with { NetworkPool = "1024-2047" } };
 
         // Slot n has the n-th slice of 1024: 33792 to 35839 are gone, and 36864 is somebody's.
         var capacity = Capacity.Of([small, shared], [first, second], PortSet.FromPorts(80, 36864));
@@ -67,13 +71,16 @@ public sealed class SamplingTests
                 new NetworkCapacity("small", new SliceCapacity(8, 5, 2048), 5, 11, 1),
             ],
             capacity.Networks);
-        Assert.Equal(new Capacity(null, 1024, []) with { Networks = [] }, Capacity.Of([], [first with { NetworkPool = null }], PortSet.Empty) with { Networks = [] });
+        Assert.Equal(new Capacity(null, 1024, []) with { Networks = [] }, Capacity.Of([], [first with { Ports = first.Ports with { NetworkPool = null } }], PortSet.Empty) with { Networks = [] });
     }
 
     [Fact]
     public void Slots_are_a_bound_too()
     {
-        var own = Enumerable.Range(1, AttachmentSlot.Last).Select(slot => Samples.Attachment($"c{slot}") with { Slot = slot, Slice = PortRange.Parse("1024-1039") }).ToList();
+        var own = Enumerable.Range(1, AttachmentSlot.Last).Select(slot => Samples.Attachment($"c{slot}", 1).Owning(PortRange.Parse("1024-1039")) with
+        {
+            Numbers = new KernelNumbers { HostEnd = 101, ContainerEnd = 2, Slot = slot },
+        }).ToList();
         Assert.Equal(0, Assert.Single(Capacity.Of([Network("n", "32768-57343", 1024)], own, PortSet.Empty).Networks).Placeable);
     }
 

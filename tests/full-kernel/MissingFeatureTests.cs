@@ -116,7 +116,7 @@ public sealed class MissingFeatureTests
             site.Plugin.Status().Require();
             Container container = site.Add(Port);
             Assert.DoesNotContain("bpf", site.Host.Tc($"filter show dev {container.HostEnd} ingress"), StringComparison.Ordinal);
-            Assert.Null(site.Record(container)["dropsUnmatched"]);
+            Assert.Null(site.Record(container)["features"]?["dropsUnmatched"]);
             site.Check(container);
             await site.AssertReachableAsync(container, Transport.Tcp);
             await site.AssertReachesOutAsync(container.Place, Transport.Udp);
@@ -127,7 +127,7 @@ public sealed class MissingFeatureTests
 
         Container dropping = site.Add(Port);
         Assert.Contains("bpf", site.Host.Tc($"filter show dev {dropping.HostEnd} ingress"), StringComparison.Ordinal);
-        Assert.True((bool)site.Record(dropping)["dropsUnmatched"]!);
+        Assert.True((bool)site.Record(dropping)["features"]!["dropsUnmatched"]!);
         AssertOnlyOwnPortsLeave(site, dropping);
     }
 

@@ -66,13 +66,13 @@ internal sealed class CgroupSource(TimeProvider clock, string proc = "/proc")
     /// <summary>What is kept of the container; null where the record does not tell the namespace, as after it was rebuilt.</summary>
     private Entry? EntryOf(Attachment attachment)
     {
-        if (attachment.NetnsInode == 0)
+        if (attachment.Namespace.Inode == 0)
         {
             return null;
         }
 
         // An id may be used again, for a container with another namespace or cgroup.
-        var identity = new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode);
+        var identity = attachment.Namespace.Identity;
         if (!_entries.TryGetValue(attachment.Key, out var entry) || entry.Namespace != identity || entry.Notation != attachment.CgroupPath)
         {
             entry = new Entry(identity, attachment.CgroupPath) { Told = Locate(attachment.CgroupPath) };

@@ -10,12 +10,12 @@ internal sealed class ContainerLabels
 
     private ContainerLabels(Attachment attachment)
     {
-        Common = MetricsWriter.Encode(("container_id", attachment.ContainerId), ("network", attachment.Network));
+        Common = MetricsWriter.Encode(("container_id", attachment.Key.ContainerId), ("network", attachment.Key.Network));
         Info = MetricsWriter.Encode(
-            ("ifname", attachment.IfName),
+            ("ifname", attachment.Key.IfName),
             ("host_interface", attachment.HostInterface),
-            ("ports", string.Join(',', attachment.Claims)),
-            ("ephemeral", attachment.Slice.ToString()),
+            ("ports", string.Join(',', attachment.Ports.Claims)),
+            ("ephemeral", attachment.Ports.Slice.ToString()),
             ("pod", ContainerNames.Pod(attachment)),
             ("pod_namespace", ContainerNames.PodNamespace(attachment)),
             ("nomad_job", ContainerNames.Job(attachment)),

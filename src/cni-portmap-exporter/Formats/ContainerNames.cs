@@ -21,7 +21,7 @@ internal static class ContainerNames
     public static string Executor(Attachment attachment) =>
         Pod(attachment) is { Length: > 0 } pod ? pod
         : Task(attachment) is { Length: > 0 } task ? task
-        : attachment.ContainerId;
+        : attachment.Key.ContainerId;
 
     private static string First(Attachment attachment, string name, string otherwise) =>
         attachment.Args.GetValueOrDefault(name, "") is { Length: > 0 } value ? value : attachment.Args.GetValueOrDefault(otherwise, "");

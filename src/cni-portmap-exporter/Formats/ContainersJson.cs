@@ -59,9 +59,9 @@ internal static class ContainersJson
     {
         var attachment = container.Attachment;
         writer.WriteStartObject();
-        writer.WriteString("network", attachment.Network);
-        writer.WriteString("containerId", attachment.ContainerId);
-        writer.WriteString("ifName", attachment.IfName);
+        writer.WriteString("network", attachment.Key.Network);
+        writer.WriteString("containerId", attachment.Key.ContainerId);
+        writer.WriteString("ifName", attachment.Key.IfName);
         writer.WriteString("name", ContainerNames.Executor(attachment));
         if (ContainerNames.PodNamespace(attachment) is { Length: > 0 } podNamespace)
         {
@@ -73,8 +73,8 @@ internal static class ContainersJson
         writer.WriteString("created", attachment.Created);
         WritePorts(writer, attachment);
         WriteCounters(writer, container);
-        WriteLimit(writer, "egress", attachment.Egress);
-        WriteLimit(writer, "ingress", attachment.Ingress);
+        WriteLimit(writer, "egress", attachment.Limits.Egress);
+        WriteLimit(writer, "ingress", attachment.Limits.Ingress);
         if (container.ForeignSourcePackets is { } foreign)
         {
             writer.WriteNumber("foreignSourcePackets", foreign);
@@ -102,11 +102,11 @@ internal static class ContainersJson
     private static void WritePorts(Utf8JsonWriter writer, Attachment attachment)
     {
         writer.WriteStartObject("ephemeralPorts");
-        writer.WriteNumber("begin", attachment.Slice.Begin);
-        writer.WriteNumber("end", attachment.Slice.End);
+        writer.WriteNumber("begin", attachment.Ports.Slice.Begin);
+        writer.WriteNumber("end", attachment.Ports.Slice.End);
         writer.WriteEndObject();
         writer.WriteStartArray("ports");
-        foreach (var claim in attachment.Claims)
+        foreach (var claim in attachment.Ports.Claims)
         {
             writer.WriteStartObject();
             writer.WriteString("protocol", claim.Protocol.Name());

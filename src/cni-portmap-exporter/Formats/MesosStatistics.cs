@@ -26,23 +26,23 @@ internal static class MesosStatistics
     {
         var attachment = container.Attachment;
         writer.WriteStartObject();
-        writer.WriteString("executor_id", attachment.ContainerId);
+        writer.WriteString("executor_id", attachment.Key.ContainerId);
         writer.WriteString("executor_name", ContainerNames.Executor(attachment));
-        writer.WriteString("framework_id", attachment.Network);
-        writer.WriteString("source", attachment.ContainerId);
+        writer.WriteString("framework_id", attachment.Key.Network);
+        writer.WriteString("source", attachment.Key.ContainerId);
         writer.WriteStartObject("statistics");
 
         // Seconds since 1970, to the millisecond.
         writer.WriteNumber("timestamp", time.ToUnixTimeMilliseconds() / 1000m);
         WriteCounters(writer, container);
         ResourceStatistics.Write(writer, container.Resources);
-        WriteLimit(writer, "net_rx", attachment.Ingress);
-        WriteLimit(writer, "net_tx", attachment.Egress);
+        WriteLimit(writer, "net_rx", attachment.Limits.Ingress);
+        WriteLimit(writer, "net_tx", attachment.Limits.Egress);
         SocketStatistics.Write(writer, container.Sockets);
         SnmpStatistics.Write(writer, container.Snmp);
         writer.WriteStartObject("net_ephemeral_ports");
-        writer.WriteNumber("begin", attachment.Slice.Begin);
-        writer.WriteNumber("end", attachment.Slice.End);
+        writer.WriteNumber("begin", attachment.Ports.Slice.Begin);
+        writer.WriteNumber("end", attachment.Ports.Slice.End);
         writer.WriteEndObject();
         QueueStatisticsFields.Write(writer, container.Queues);
         RateStatisticsFields.Write(writer, container.Rates);

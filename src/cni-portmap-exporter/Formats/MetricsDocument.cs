@@ -17,8 +17,8 @@ internal static class MetricsDocument
         var series = Series.Of(sample.Containers);
         WriteContainers(writer, series);
         WriteCounters(writer, series);
-        WriteLimits(writer, series, "egress", "sends", a => a.Egress);
-        WriteLimits(writer, series, "ingress", "receives", a => a.Ingress);
+        WriteLimits(writer, series, "egress", "sends", a => a.Limits.Egress);
+        WriteLimits(writer, series, "ingress", "receives", a => a.Limits.Ingress);
         QueueMetrics.Write(writer, series);
         PortMetrics.Write(writer, series);
         SocketMetrics.Write(writer, series);

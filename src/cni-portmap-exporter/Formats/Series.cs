@@ -26,7 +26,7 @@ internal sealed record Series(ContainerSample Container, ContainerLabels Texts)
             var next = new Series(container, ContainerLabels.Of(attachment));
 
             // In a sample they stand side by side.
-            if (series.Count > 0 && series[^1].Attachment is var last && last.ContainerId == attachment.ContainerId && last.Network == attachment.Network)
+            if (series.Count > 0 && series[^1].Attachment is var last && last.Key.ContainerId == attachment.Key.ContainerId && last.Key.Network == attachment.Key.Network)
             {
                 series[^1] = last.Created >= attachment.Created ? series[^1] : next;
             }

@@ -26,7 +26,7 @@ internal static class SocketMetrics
             "portmap_container_ephemeral_ports",
             MetricType.Gauge,
             "Ephemeral ports that the container has.",
-            (container, sockets) => sockets.EphemeralPortsInUse is null ? null : container.Attachment.Slice.Count);
+            (container, sockets) => sockets.EphemeralPortsInUse is null ? null : container.Attachment.Ports.Slice.Count);
         Write(
             "portmap_container_ephemeral_ports_in_use",
             MetricType.Gauge,

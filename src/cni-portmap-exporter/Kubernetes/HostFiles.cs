@@ -128,7 +128,7 @@ internal sealed class HostFiles(string plugin, string config, string binDir, str
         foreach (var attachment in new AttachmentStore(stateDir).ReadAll().Attachments)
         {
             // Those of an earlier boot are gone whatever the store says.
-            attached += attachment.BootId == bootId ? 1 : 0;
+            attached += attachment.MadeOn.BootId == bootId ? 1 : 0;
         }
 
         return attached;

@@ -66,7 +66,7 @@ internal sealed class SliceCounter : IDisposable
         List<Attachment> own = [];
         foreach (var attachment in _store.Read().Attachments)
         {
-            if (attachment.BootId == _bootId && attachment.HostNetns == _hostNetns)
+            if (attachment.MadeOn.BootId == _bootId && attachment.MadeOn.Netns == _hostNetns)
             {
                 own.Add(attachment);
             }

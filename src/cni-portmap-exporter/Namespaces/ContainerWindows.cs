@@ -62,10 +62,10 @@ internal sealed class ContainerWindows : IDisposable
     public ContainerWindow? TryGet(Attachment attachment, WindowParts parts)
     {
         var key = attachment.Key;
-        var identity = new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode);
+        var identity = attachment.Namespace.Identity;
         if (_entries.TryGetValue(key, out var entry))
         {
-            var same = entry.Identity == identity && entry.Path == attachment.Netns;
+            var same = entry.Identity == identity && entry.Path == attachment.Namespace.Path;
             if (same && entry.Window is { } window && (window.Parts & parts) == parts)
             {
                 entry.Round = _round;
@@ -81,7 +81,7 @@ internal sealed class ContainerWindows : IDisposable
             Close(entry);
         }
 
-        entry = new Entry(attachment.Netns, identity) { Round = _round };
+        entry = new Entry(attachment.Namespace.Path, identity) { Round = _round };
         if (_disposed)
         {
             return null;
@@ -160,7 +160,7 @@ internal sealed class ContainerWindows : IDisposable
     {
         try
         {
-            using var container = _open < _most ? RecordedNamespace.TryOpen(attachment, attachment.Netns) : null;
+            using var container = _open < _most ? RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path) : null;
             if (container is not null)
             {
                 entry.Window = ContainerWindow.Open(container, parts, _buffer);

@@ -103,7 +103,7 @@ internal sealed class RateSampler : IDisposable
         foreach (var attachment in attachments)
         {
             var key = (attachment.Key, attachment.Created);
-            if (attachment.IfIndex != 0 && links.TryGetValue(attachment.IfIndex, out var counters))
+            if (attachment.Numbers.HostEnd != 0 && links.TryGetValue(attachment.Numbers.HostEnd, out var counters))
             {
                 var one = _series.TryGetValue(key, out var known) ? known : new RateSeries(_settings);
                 one.Add(counters, now);

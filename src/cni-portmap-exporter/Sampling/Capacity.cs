@@ -37,7 +37,7 @@ internal sealed record Capacity(int? EphemeralPorts, int EphemeralPortsInUse, IR
 
         capacities.Sort(static (a, b) => string.CompareOrdinal(a.Network, b.Network));
         var pools = PortSet.From(Pools(networks, own).SelectMany(pool => PortSet.Parse(pool).Ranges));
-        return new Capacity(pools.IsEmpty ? null : pools.Count, PortSet.From(own.Select(a => a.Slice)).Count, capacities);
+        return new Capacity(pools.IsEmpty ? null : pools.Count, PortSet.From(own.Select(a => a.Ports.Slice)).Count, capacities);
     }
 
     /// <summary>Networks may share a pool; records made before networks were noted have it, too.</summary>
@@ -51,7 +51,7 @@ internal sealed record Capacity(int? EphemeralPorts, int EphemeralPortsInUse, IR
 
         foreach (var attachment in own)
         {
-            if (attachment.NetworkPool is { } pool)
+            if (attachment.Ports.NetworkPool is { } pool)
             {
                 pools.Add(pool);
             }

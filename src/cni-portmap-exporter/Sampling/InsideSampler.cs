@@ -54,7 +54,7 @@ internal sealed class InsideSampler : IDisposable
     private void Complete(ContainerSample container)
     {
         // The shaper of what a container sends stands on its own interface.
-        var limited = _egress && container.Attachment.Egress is not null;
+        var limited = _egress && container.Attachment.Limits.Egress is not null;
         var parts = _parts | (limited ? WindowParts.Route : WindowParts.None);
         if (parts == WindowParts.None || _windows.TryGet(container.Attachment, parts) is not { } window)
         {
@@ -80,7 +80,7 @@ internal sealed class InsideSampler : IDisposable
 
     private static void AddEgress(ContainerSample container, NetlinkConnection route)
     {
-        var index = container.Attachment.ContainerIfIndex;
+        var index = container.Attachment.Numbers.ContainerEnd;
         var device = DeviceQueues.Of(TcStatistics.ListQdiscs(route, index));
         container.EgressInForce = container.WarnUnlessInForce(device, "sends");
         List<QueueSample> queues = [];

@@ -35,7 +35,7 @@ internal sealed record PortTraffic(TransportProtocol? Protocol, PortRange Ports,
     public static List<PortTraffic> Of(Attachment attachment, Dictionary<U32Handle, QueueStatistics> filters)
     {
         var traffic = new List<PortTraffic>();
-        foreach (var delivery in PortDemultiplexer.Deliveries(attachment.Slice, attachment.Claims))
+        foreach (var delivery in PortDemultiplexer.Deliveries(attachment.Ports.Slice, attachment.Ports.Claims))
         {
             if (!filters.TryGetValue(delivery.Handle, out var counters))
             {

@@ -62,7 +62,7 @@ internal sealed class Sampler : IDisposable
         foreach (var attachment in own)
         {
             // An index of 0 is not known yet. One without a link is a container that has gone, or is not there yet.
-            if (attachment.IfIndex != 0 && links.TryGetValue(attachment.IfIndex, out var counters))
+            if (attachment.Numbers.HostEnd != 0 && links.TryGetValue(attachment.Numbers.HostEnd, out var counters))
             {
                 joined.Add(new ContainerSample(attachment, counters));
             }
@@ -75,8 +75,8 @@ internal sealed class Sampler : IDisposable
     internal static void AddQueues(ContainerSample container, DeviceQueues? host)
     {
         var attachment = container.Attachment;
-        container.ForeignSourcePackets = attachment.DropsUnmatched ? host?.FilterDrops : null;
-        if (attachment.Ingress is null)
+        container.ForeignSourcePackets = attachment.Features.DropsUnmatched ? host?.FilterDrops : null;
+        if (attachment.Limits.Ingress is null)
         {
             return;
         }
@@ -98,7 +98,7 @@ internal sealed class Sampler : IDisposable
         List<Attachment> own = [];
         foreach (var attachment in content?.Attachments ?? [])
         {
-            if (IsOfThisHost(attachment.BootId, attachment.HostNetns))
+            if (IsOfThisHost(attachment.MadeOn.BootId, attachment.MadeOn.Netns))
             {
                 own.Add(attachment);
             }
@@ -145,7 +145,7 @@ internal sealed class Sampler : IDisposable
 
         foreach (var container in containers)
         {
-            AddQueues(container, devices.GetValueOrDefault(container.Attachment.IfIndex));
+            AddQueues(container, devices.GetValueOrDefault(container.Attachment.Numbers.HostEnd));
         }
     }
 
@@ -159,7 +159,7 @@ internal sealed class Sampler : IDisposable
         var masters = new HashSet<int>();
         foreach (var container in containers)
         {
-            masters.Add(container.Attachment.MasterIfIndex);
+            masters.Add(container.Attachment.Host.MasterIndex);
         }
 
         if (Try(Source.Ports, () => PortTraffic.ReadFilters(connection, masters)) is { } filters)

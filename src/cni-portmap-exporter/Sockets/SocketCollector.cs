@@ -128,7 +128,7 @@ internal sealed class SocketCollector
         Unowned(_receiving, attachment, TransportProtocol.Udp, ports.AsSpan(tcp));
         return sample with
         {
-            EphemeralPortsInUse = _used.CountWithin(attachment.Slice),
+            EphemeralPortsInUse = _used.CountWithin(attachment.Ports.Slice),
             UnownedPorts = ports,
             RoundTrips = _roundTrips.Percentiles(),
         };
@@ -141,7 +141,7 @@ internal sealed class SocketCollector
         var count = 0;
         for (var port = marks.Next(0); port <= ushort.MaxValue; port = marks.Next(port + 1))
         {
-            if (!attachment.Slice.Contains(port) && !IsOwned(owned, protocol, port))
+            if (!attachment.Ports.Slice.Contains(port) && !IsOwned(owned, protocol, port))
             {
                 if (count < room.Length)
                 {

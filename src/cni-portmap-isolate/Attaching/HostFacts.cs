@@ -61,6 +61,18 @@ internal sealed record HostFacts(
         return new HostFacts(master, address, route?.Gateway, route is not null, ReadEphemeralRange());
     }
 
+    /// <summary>What a container takes over of it.</summary>
+    public HostValues ToValues() => new()
+    {
+        Master = Master.Name,
+        MasterIndex = Master.Index,
+        Mac = Master.Mac.ToString(),
+        Mtu = (int)Master.Mtu,
+        Address = Address.Address.ToIPAddress(),
+        PrefixLength = Address.PrefixLength,
+        Gateway = Gateway?.ToIPAddress(),
+    };
+
     /// <summary>What the host's loopback carries now: it changes with the first container and with the last one.</summary>
     /// <exception cref="CniException">104: there is no loopback.</exception>
     public static MacAddress ReadLoopbackMac(NetlinkConnection host) => ReadLoopback(host).Mac;

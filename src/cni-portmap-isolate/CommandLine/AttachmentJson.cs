@@ -27,19 +27,19 @@ internal static class AttachmentJson
     private static void Write(Utf8JsonWriter writer, Attachment attachment, IEnumerable<string> warnings)
     {
         writer.WriteStartObject();
-        writer.WriteString("network", attachment.Network);
-        writer.WriteString("containerId", attachment.ContainerId);
-        writer.WriteString("ifName", attachment.IfName);
-        writer.WriteString("netns", attachment.Netns);
+        writer.WriteString("network", attachment.Key.Network);
+        writer.WriteString("containerId", attachment.Key.ContainerId);
+        writer.WriteString("ifName", attachment.Key.IfName);
+        writer.WriteString("netns", attachment.Namespace.Path);
         writer.WriteString("hostInterface", attachment.HostInterface);
         writer.WriteString("state", attachment.State.ToString().ToLowerInvariant());
-        writer.WriteString("master", attachment.Master);
-        writer.WriteString("address", attachment.Address);
+        writer.WriteString("master", attachment.Host.Master);
+        writer.WriteString("address", attachment.Host.Address.ToString());
         writer.WriteStartObject("ephemeralPorts");
-        WriteRange(writer, attachment.Slice);
+        WriteRange(writer, attachment.Ports.Slice);
         writer.WriteEndObject();
         writer.WriteStartArray("ports");
-        foreach (var claim in attachment.Claims)
+        foreach (var claim in attachment.Ports.Claims)
         {
             writer.WriteStartObject();
             writer.WriteString("protocol", claim.Protocol.ToString().ToLowerInvariant());
@@ -48,11 +48,11 @@ internal static class AttachmentJson
         }
 
         writer.WriteEndArray();
-        WriteLimit(writer, "egress", attachment.Egress);
-        WriteLimit(writer, "ingress", attachment.Ingress);
-        if (attachment.Flow != 0)
+        WriteLimit(writer, "egress", attachment.Limits.Egress);
+        WriteLimit(writer, "ingress", attachment.Limits.Ingress);
+        if (attachment.Numbers.Flow != 0)
         {
-            writer.WriteNumber("flow", attachment.Flow);
+            writer.WriteNumber("flow", attachment.Numbers.Flow);
         }
 
         writer.WriteString("hostLoopback", attachment.HostLoopback.ToString().ToLowerInvariant());

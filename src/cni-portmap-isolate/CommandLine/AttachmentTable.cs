@@ -18,8 +18,8 @@ internal static class AttachmentTable
             Titles,
             .. attachments.Select(a => (string[])
             [
-                a.Network, a.ContainerId, a.IfName, a.HostInterface, a.State.ToString().ToLowerInvariant(), a.Slice.ToString(), Ports(a),
-                Rate(a.Egress), Rate(a.Ingress), string.Join("; ", warnings[a.Key]),
+                a.Key.Network, a.Key.ContainerId, a.Key.IfName, a.HostInterface, a.State.ToString().ToLowerInvariant(),
+                a.Ports.Slice.ToString(), Ports(a), Rate(a.Limits.Egress), Rate(a.Limits.Ingress), string.Join("; ", warnings[a.Key]),
             ]),
         ];
         var widths = Enumerable.Range(0, Titles.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
@@ -46,20 +46,20 @@ internal static class AttachmentTable
     private static IEnumerable<(string Name, string Value)> Details(
         Attachment attachment, Dictionary<int, LinkCounters> counters, IEnumerable<string> warnings)
     {
-        yield return ("container", attachment.ContainerId);
-        yield return ("network", attachment.Network);
-        yield return ("interface", $"{attachment.IfName} in {attachment.Netns}");
-        yield return ("host interface", $"{attachment.HostInterface} (master {attachment.Master})");
+        yield return ("container", attachment.Key.ContainerId);
+        yield return ("network", attachment.Key.Network);
+        yield return ("interface", $"{attachment.Key.IfName} in {attachment.Namespace.Path}");
+        yield return ("host interface", $"{attachment.HostInterface} (master {attachment.Host.Master})");
         yield return ("state", attachment.State.ToString().ToLowerInvariant() + (attachment.Rebuilt ? ", rebuilt from the kernel" : ""));
-        yield return ("address", $"{attachment.Address}/{attachment.PrefixLength}, MAC {attachment.Mac}, MTU {attachment.Mtu}");
-        yield return ("ephemeral ports", string.Create(CultureInfo.InvariantCulture, $"{attachment.Slice} ({attachment.Slice.Count})"));
+        yield return ("address", $"{attachment.Host.Address}/{attachment.Host.PrefixLength}, MAC {attachment.Host.Mac}, MTU {attachment.Host.Mtu}");
+        yield return ("ephemeral ports", string.Create(CultureInfo.InvariantCulture, $"{attachment.Ports.Slice} ({attachment.Ports.Slice.Count})"));
         yield return ("ports", Ports(attachment));
         yield return ("host loopback", attachment.HostLoopback.ToString().ToLowerInvariant());
-        yield return ("egress limit", Limit(attachment.Egress));
-        yield return ("ingress limit", Limit(attachment.Ingress));
-        if (attachment.Flow != 0)
+        yield return ("egress limit", Limit(attachment.Limits.Egress));
+        yield return ("ingress limit", Limit(attachment.Limits.Ingress));
+        if (attachment.Numbers.Flow != 0)
         {
-            yield return ("flow", string.Create(CultureInfo.InvariantCulture, $"{attachment.Flow} of {attachment.Master}"));
+            yield return ("flow", string.Create(CultureInfo.InvariantCulture, $"{attachment.Numbers.Flow} of {attachment.Host.Master}"));
         }
 
         foreach (var warning in warnings)
@@ -67,7 +67,7 @@ internal static class AttachmentTable
             yield return ("warning", warning);
         }
 
-        if (counters.TryGetValue(attachment.IfIndex, out var seen))
+        if (counters.TryGetValue(attachment.Numbers.HostEnd, out var seen))
         {
             // Counted at the host's end, which receives what the container sends.
             yield return ("sent", string.Create(CultureInfo.InvariantCulture, $"{seen.ReceivedBytes} bytes, {seen.ReceivedPackets} packets"));
@@ -101,7 +101,7 @@ internal static class AttachmentTable
     }
 
     private static string Ports(Attachment attachment) =>
-        attachment.Claims.Count == 0 ? "-" : string.Join(",", attachment.Claims);
+        attachment.Ports.Claims.Count == 0 ? "-" : string.Join(",", attachment.Ports.Claims);
 
     private static string Rate(RateLimit? limit) => limit is null ? "-" : limit.Rate.ToString(CultureInfo.InvariantCulture);
 

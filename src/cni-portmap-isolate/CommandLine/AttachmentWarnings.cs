@@ -56,7 +56,7 @@ internal sealed class AttachmentWarnings
     private List<string> Of(Attachment attachment)
     {
         var found = new List<string>();
-        if (attachment.PlainQueue)
+        if (attachment.Features.PlainQueue)
         {
             found.Add($"the kernel lacks {FeatureProbe.FairQueue}: one plain queue behind the limit");
         }
@@ -68,7 +68,7 @@ internal sealed class AttachmentWarnings
                 : "a repair was interrupted; the next one ends it");
         }
 
-        if (attachment.State == AttachmentState.Ready && attachment.BootId == _bootId && attachment.HostNetns == _hostNetns && attachment.Change is null)
+        if (attachment.State == AttachmentState.Ready && attachment.MadeOn.BootId == _bootId && attachment.MadeOn.Netns == _hostNetns && attachment.Change is null)
         {
             found.AddRange(CompareLimits(attachment).All);
         }
@@ -82,13 +82,13 @@ internal sealed class AttachmentWarnings
         var path = AttachmentPath.Of(attachment);
         try
         {
-            if (attachment.Ingress is { } ingress)
+            if (attachment.Limits.Ingress is { } ingress)
             {
                 ShaperCheck.Compare(differences, _host!, _qdiscs, path.HostEnd, attachment.HostInterface, ingress, attachment);
             }
 
-            using var container = attachment.Egress is null ? null : RecordedNamespace.TryOpen(attachment, attachment.Netns);
-            if (attachment.Egress is { } egress)
+            using var container = attachment.Limits.Egress is null ? null : RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path);
+            if (attachment.Limits.Egress is { } egress)
             {
                 container?.Run(() =>
                 {
@@ -98,7 +98,7 @@ internal sealed class AttachmentWarnings
                         connection,
                         Qdiscs.List(connection, path.ContainerEnd),
                         path.ContainerEnd,
-                        $"{attachment.IfName} in the container",
+                        $"{attachment.Key.IfName} in the container",
                         egress,
                         attachment);
                 });

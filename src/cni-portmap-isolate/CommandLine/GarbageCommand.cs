@@ -62,5 +62,5 @@ internal static class GarbageCommand
     }
 
     private static string Describe(Attachment attachment) =>
-        $"{attachment.Key} with ports {attachment.Slice} {string.Join(' ', attachment.OwnedClaims)}".TrimEnd();
+        $"{attachment.Key} with ports {attachment.Ports.Slice} {string.Join(' ', attachment.OwnedClaims)}".TrimEnd();
 }

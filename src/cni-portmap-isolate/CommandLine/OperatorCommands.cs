@@ -54,7 +54,7 @@ internal static class OperatorCommands
         show.SetAction(result => Guarded(() =>
         {
             var container = result.GetValue(id)!;
-            var attachments = Read(result.GetValue(stateDir)!).Attachments.Where(a => a.ContainerId == container).ToList();
+            var attachments = Read(result.GetValue(stateDir)!).Attachments.Where(a => a.Key.ContainerId == container).ToList();
             if (attachments.Count == 0)
             {
                 Console.Error.WriteLine($"cni-portmap-isolate: no attachment of container \"{container}\"");

@@ -29,7 +29,7 @@ internal static class RepairCommand
         repair.SetAction(result => run(() =>
         {
             using var session = new Session(result.GetValue(stateDir)!);
-            var chosen = session.Store.ReadAll().Attachments.Where(a => result.GetValue(id) is not { } one || a.ContainerId == one).ToList();
+            var chosen = session.Store.ReadAll().Attachments.Where(a => result.GetValue(id) is not { } one || a.Key.ContainerId == one).ToList();
             if (chosen.Count == 0 && result.GetValue(id) is { } missing)
             {
                 throw new CniException(CniErrorCode.UnknownContainer, $"no attachment of container \"{missing}\"");

@@ -45,7 +45,8 @@ internal static class UninstallCommand
         {
             if (fault is null)
             {
-                Console.Out.WriteLine($"removed {attachment.Key} with ports {attachment.Slice} {string.Join(' ', attachment.Claims)}".TrimEnd());
+                var ports = $"{attachment.Ports.Slice} {string.Join(' ', attachment.Ports.Claims)}".TrimEnd();
+                Console.Out.WriteLine($"removed {attachment.Key} with ports {ports}");
             }
             else
             {

@@ -121,7 +121,7 @@ internal static class UpdateCommand
 
     private static AttachmentKey Find(Session session, string id)
     {
-        var found = session.Store.ReadAll().Attachments.Where(a => a.ContainerId == id).Select(a => a.Key).ToList();
+        var found = session.Store.ReadAll().Attachments.Where(a => a.Key.ContainerId == id).Select(a => a.Key).ToList();
         return found switch
         {
             [var only] => only,

@@ -37,7 +37,7 @@ internal static class AddCommand
         var reservation = new Reservation(session, configuration, facts, limits, log);
         var attachment = reservation.Take(request, container);
         using var programs = HostEndPrograms.Load(reservation.PacketLayout);
-        attachment = attachment with { FinishesChecksums = programs.NeedsFinished };
+        attachment = attachment with { Features = attachment.Features with { FinishesChecksums = programs.NeedsFinished } };
         var before = TakeSnapshot(session, attachment, container, log);
         var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
         var construction = new Construction(session, attachment, container, before, facts, flows, programs);
@@ -50,33 +50,33 @@ internal static class AddCommand
             throw RollBack(session, attachment, construction, e, log);
         }
 
-        if (attachment.PlainQueue)
+        if (attachment.Features.PlainQueue)
         {
             log.Warning(
                 "the kernel lacks {Feature}: what waits behind the limit of {Container} waits in one plain queue",
                 FeatureProbe.FairQueue,
-                attachment.ContainerId);
+                attachment.Key.ContainerId);
         }
 
-        if (!attachment.DropsUnmatched)
+        if (!attachment.Features.DropsUnmatched)
         {
             log.Debug(
                 "the kernel lacks BPF or its filter (CONFIG_NET_CLS_BPF): the host's stack drops what {Container} must not send",
-                attachment.ContainerId);
+                attachment.Key.ContainerId);
         }
 
-        if (!attachment.GuardsChecksums)
+        if (!attachment.Features.GuardsChecksums)
         {
             log.Debug(
                 "the kernel lacks BPF, its filter (CONFIG_NET_CLS_BPF) or a function of it (kernel 4.9): a raw socket of {Container} may send from others' ports",
-                attachment.ContainerId);
+                attachment.Key.ContainerId);
         }
-        else if (attachment.FinishesChecksums)
+        else if (attachment.Features.FinishesChecksums)
         {
-            log.Debug("{Kernel}: {Container} computes the checksums of what it sends itself, which takes processor time", FeatureProbe.NoPacketLayout, attachment.ContainerId);
+            log.Debug("{Kernel}: {Container} computes the checksums of what it sends itself, which takes processor time", FeatureProbe.NoPacketLayout, attachment.Key.ContainerId);
         }
 
-        log.Information("{Container} has ports {Slice} and {Ports}", attachment.ContainerId, attachment.Slice, attachment.Claims);
+        log.Information("{Container} has ports {Slice} and {Ports}", attachment.Key.ContainerId, attachment.Ports.Slice, attachment.Ports.Claims);
         return Describe(attachment, request, configuration.Dns);
     }
 
@@ -100,16 +100,17 @@ internal static class AddCommand
         try
         {
             var before = container.Run(ContainerSnapshot.Take);
-            if (before.Links.Find(l => l.Name == attachment.IfName || l.Index == attachment.ContainerIfIndex) is not { } existing)
+            if (before.Links.Find(l => l.Name == attachment.Key.IfName || l.Index == attachment.Numbers.ContainerEnd) is not { } existing)
             {
                 return before;
             }
 
             throw new CniException(
                 CniErrorCode.InterfaceExists,
-                existing.Name == attachment.IfName
-                    ? $"interface {attachment.IfName} exists already in the namespace {container.Path}"
-                    : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index} that {attachment.IfName} needs",
+                existing.Name == attachment.Key.IfName
+                    ? $"interface {attachment.Key.IfName} exists already in the namespace {container.Path}"
+                    : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index}"
+                        + $" that {attachment.Key.IfName} needs",
                 "it was there before this ADD and was left as it is");
         }
         catch (Exception e) when (e is CniException or IOException)
@@ -162,7 +163,7 @@ internal static class AddCommand
     /// <returns>What there is to say of it.</returns>
     private static string Keep(Session session, Attachment attachment, IReadOnlyList<IOException> faults, ILogger log)
     {
-        var left = $"the roll-back is incomplete: {string.Join("; ", faults.Select(f => f.Message))}; the ports {attachment.Slice} stay reserved until DEL or GC has cleared the rest away";
+        var left = $"the roll-back is incomplete: {string.Join("; ", faults.Select(f => f.Message))}; the ports {attachment.Ports.Slice} stay reserved until DEL or GC has cleared the rest away";
         try
         {
             using var store = session.Begin();
@@ -206,21 +207,21 @@ internal static class AddCommand
 
     /// <summary>The record as this process wrote it. Somebody may have removed it, and the next ADD have written its own.</summary>
     private static Attachment? FindOwn(StoreTransaction store, Attachment attachment) =>
-        store.Find(attachment.Key) is { } current && current.Creator == attachment.Creator ? current : null;
+        store.Find(attachment.Key) is { } current && current.Process == attachment.Process ? current : null;
 
     private static CniResult Describe(Attachment attachment, CniRequest request, CniDns? dns) => new()
     {
         Interfaces =
         [
-            new CniInterface(attachment.HostInterface, attachment.Mac, (uint)attachment.Mtu),
-            new CniInterface(attachment.IfName, attachment.Mac, (uint)attachment.Mtu, request.Netns),
+            new CniInterface(attachment.HostInterface, attachment.Host.Mac, (uint)attachment.Host.Mtu),
+            new CniInterface(attachment.Key.IfName, attachment.Host.Mac, (uint)attachment.Host.Mtu, request.Netns),
         ],
-        Ips = [new CniIp($"{attachment.Address}/{attachment.PrefixLength}", attachment.Gateway, 1)],
-        Routes = attachment.Gateway is null ? [] : [new CniRoute("0.0.0.0/0", attachment.Gateway)],
+        Ips = [new CniIp($"{attachment.Host.Address}/{attachment.Host.PrefixLength}", attachment.Host.Gateway?.ToString(), 1)],
+        Routes = attachment.Host.Gateway is null ? [] : [new CniRoute("0.0.0.0/0", attachment.Host.Gateway.ToString())],
         Dns = dns,
     };
 
     private static KernelNeeds NeedsOf(Attachment attachment) =>
-        (attachment.Egress is null && attachment.Ingress is null ? KernelNeeds.None : KernelNeeds.Limits)
-        | (attachment.Flow == 0 ? KernelNeeds.None : KernelNeeds.Flows);
+        (attachment.Limits.Egress is null && attachment.Limits.Ingress is null ? KernelNeeds.None : KernelNeeds.Limits)
+        | (attachment.Numbers.Flow == 0 ? KernelNeeds.None : KernelNeeds.Flows);
 }

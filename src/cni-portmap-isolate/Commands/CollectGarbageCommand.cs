@@ -27,13 +27,13 @@ internal static class CollectGarbageCommand
         using var session = new Session(configuration.StateDir);
         var content = session.Store.ReadAll();
         var listed = valid.Select(a => new AttachmentKey(request.Config.Name, a.ContainerId, a.IfName)).ToHashSet();
-        var stale = content.Attachments.Where(a => a.Network == request.Config.Name && !listed.Contains(a.Key)).ToList();
+        var stale = content.Attachments.Where(a => a.Key.Network == request.Config.Name && !listed.Contains(a.Key)).ToList();
         var faults = new List<Uncollected>();
         foreach (var (attachment, fault) in new Reaper(session).Reap(stale.FindAll(a => MayGo(session, a, force, log))))
         {
             if (fault is null)
             {
-                log.Information("collected {Attachment}: {Slice} and {Ports}", attachment.Key, attachment.Slice, attachment.OwnedClaims);
+                log.Information("collected {Attachment}: {Slice} and {Ports}", attachment.Key, attachment.Ports.Slice, attachment.OwnedClaims);
             }
             else
             {
@@ -64,7 +64,7 @@ internal static class CollectGarbageCommand
                 "{Attachment} is not listed as valid, but is being {Work:l} by process {Process}; it stays",
                 attachment.Key,
                 Liveness.DescribeWork(attachment),
-                attachment.CreatorPid);
+                attachment.Process.Pid);
             return false;
         }
 
@@ -76,7 +76,7 @@ internal static class CollectGarbageCommand
         log.Warning(
             "{Attachment} is not listed as valid, but its container lives in {Netns}; it stays, as {Key} is not set",
             attachment.Key,
-            attachment.Netns,
+            attachment.Namespace.Path,
             ConfigurationKeys.GcForce);
         return false;
     }

@@ -20,7 +20,7 @@ internal static class DeleteCommand
         if (Detachment.Claim(session, key) is { } attachment)
         {
             Detachment.Remove(session, attachment, request.Netns);
-            log.Information("{Attachment} gave back {Slice} and {Ports}", key, attachment.Slice, attachment.Claims);
+            log.Information("{Attachment} gave back {Slice} and {Ports}", key, attachment.Ports.Slice, attachment.Ports.Claims);
         }
         else
         {

@@ -15,12 +15,12 @@ internal static class RecordCheck
         differences.Compare("state of the record", AttachmentState.Ready, attachment.State);
         if (!attachment.Rebuilt)
         {
-            differences.Compare("namespace", new NamespaceIdentity(attachment.NetnsDevice, attachment.NetnsInode), container);
+            differences.Compare("namespace", attachment.Namespace.Identity, container);
         }
 
-        if (!configuration.EphemeralPorts.Contains(attachment.Slice))
+        if (!configuration.EphemeralPorts.Contains(attachment.Ports.Slice))
         {
-            differences.Add("ephemeral ports", $"a slice of {configuration.EphemeralPorts}", attachment.Slice.ToString());
+            differences.Add("ephemeral ports", $"a slice of {configuration.EphemeralPorts}", attachment.Ports.Slice.ToString());
         }
 
         if (attachment.Change is not null)
@@ -29,12 +29,12 @@ internal static class RecordCheck
         }
 
         // What an operator changed is not what the runtime asked for, and is meant to differ.
-        var owned = attachment.Claims.ToLookup(c => c.Protocol);
+        var owned = attachment.Ports.Claims.ToLookup(c => c.Protocol);
         foreach (var claim in attachment.Changed is null ? configuration.Claims : [])
         {
             if (!PortSet.From(owned[claim.Protocol].Select(c => c.Range)).Contains(claim.Range))
             {
-                differences.Add("ports", claim.ToString(), string.Join(", ", attachment.Claims));
+                differences.Add("ports", claim.ToString(), string.Join(", ", attachment.Ports.Claims));
             }
         }
 
@@ -53,16 +53,16 @@ internal static class RecordCheck
                 differences.Add("prevResult", $"interface {attachment.HostInterface}", string.Join(", ", interfaces.Select(i => i.Name)));
             }
 
-            if (!interfaces.Any(i => i.Name == attachment.IfName && i.Sandbox == request.Netns))
+            if (!interfaces.Any(i => i.Name == attachment.Key.IfName && i.Sandbox == request.Netns))
             {
                 differences.Add(
                     "prevResult",
-                    $"interface {attachment.IfName} in {request.Netns}",
+                    $"interface {attachment.Key.IfName} in {request.Netns}",
                     string.Join(", ", interfaces.Select(i => $"{i.Name} in {i.Sandbox ?? "the host"}")));
             }
         }
 
-        var address = $"{attachment.Address}/{attachment.PrefixLength}";
+        var address = $"{attachment.Host.Address}/{attachment.Host.PrefixLength}";
         if (!previous.Ips.Any(ip => ip.Address == address))
         {
             differences.Add("prevResult", $"address {address}", string.Join(", ", previous.Ips.Select(ip => ip.Address)));

@@ -13,7 +13,7 @@ internal static class DevicesDiagnosis
     public static void Look(ExaminedHost host, FindingList findings)
     {
         var before = findings.All.Count;
-        var masters = host.Attachments.Select(a => a.MasterIfIndex).ToHashSet();
+        var masters = host.Attachments.Select(a => a.Host.MasterIndex).ToHashSet();
         foreach (var link in host.Links.Where(l => l.IsLoopback || l.Name == host.MasterName || masters.Contains(l.Index)))
         {
             findings.Look("devices", $"filters of {link.Name}", () => LookAtShared(host, findings, link));
@@ -23,7 +23,7 @@ internal static class DevicesDiagnosis
         {
             if (host.Links.FirstOrDefault(l => l.Name == attachment.HostInterface) is { } link)
             {
-                findings.Look("devices", $"filters of {link.Name}", () => LookAtHostEnd(host, findings, link, attachment.ContainerId, attachment.Ingress is not null));
+                findings.Look("devices", $"filters of {link.Name}", () => LookAtHostEnd(host, findings, link, attachment.Key.ContainerId, attachment.Limits.Ingress is not null));
             }
         }
 

@@ -29,7 +29,7 @@ internal sealed record ExaminedHost(
     public IReadOnlyList<Qdisc> Qdiscs { get; } = Netlink.Tc.Qdiscs.List(Session.Host, index: 0);
 
     /// <summary>Name of the interface whose address is shared: the configuration's, else the containers', else null for that of the default route.</summary>
-    public string? MasterName => Configuration is not null ? Configuration.Master : Attachments.Count > 0 ? Attachments[0].Master : null;
+    public string? MasterName => Configuration is not null ? Configuration.Master : Attachments.Count > 0 ? Attachments[0].Host.Master : null;
 
     /// <summary>A command of this program about this store, to be copied.</summary>
     public string Command(string words) =>

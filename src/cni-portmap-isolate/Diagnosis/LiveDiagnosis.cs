@@ -26,10 +26,10 @@ internal static class LiveDiagnosis
 
         var differences = new DifferenceList();
         var dump = new FilterDump(host.Connection);
-        foreach (var group in host.Running.GroupBy(a => $"{a.MasterIfIndex} {a.Address} {a.Mac}"))
+        foreach (var group in host.Running.GroupBy(a => $"{a.Host.MasterIndex} {a.Host.Address} {a.Host.Mac}"))
         {
             // Who needs most stands for all.
-            var flow = group.FirstOrDefault(a => a.Flow != 0);
+            var flow = group.FirstOrDefault(a => a.Numbers.Flow != 0);
             var loopback = group.Any(a => a.HostLoopback == HostLoopback.Allow) ? HostLoopback.Allow : HostLoopback.Deny;
             SharedCheck.Compare(differences, dump, (flow ?? group.First()) with { HostLoopback = loopback }, host.Content.Host);
         }
@@ -57,19 +57,19 @@ internal static class LiveDiagnosis
         var good = 0;
         foreach (var attachment in host.Running.Where(a => a.Change is null))
         {
-            findings.Look(attachment.Key.ToString(), $"container {attachment.ContainerId}", () =>
+            findings.Look(attachment.Key.ToString(), $"container {attachment.Key.ContainerId}", () =>
             {
                 var differences = Compare(host.Connection, dump, attachment);
                 if (differences is { Count: > 0 })
                 {
-                    findings.Fault(attachment.Key.ToString(), Shorten(differences.All), host.Command($"repair {attachment.ContainerId}"));
+                    findings.Fault(attachment.Key.ToString(), Shorten(differences.All), host.Command($"repair {attachment.Key.ContainerId}"));
                 }
                 else if (differences is not null)
                 {
                     good++;
                 }
 
-                if (attachment.PlainQueue)
+                if (attachment.Features.PlainQueue)
                 {
                     findings.Warn(attachment.Key.ToString(), $"the kernel lacked {FeatureProbe.FairQueue}: one plain queue behind the limit", "after modprobe sch_fq_codel, start the container anew");
                 }
@@ -85,14 +85,14 @@ internal static class LiveDiagnosis
     /// <summary>Null where the container has just gone.</summary>
     private static DifferenceList? Compare(NetlinkConnection connection, FilterDump dump, Attachment attachment)
     {
-        using var container = RecordedNamespace.TryOpen(attachment, attachment.Netns);
+        using var container = RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path);
         if (container is null)
         {
             return null;
         }
 
         var differences = new DifferenceList();
-        if (MasterCheck.Read(differences, connection, attachment, attachment.Master) is { } facts)
+        if (MasterCheck.Read(differences, connection, attachment, attachment.Host.Master) is { } facts)
         {
             MasterCheck.Compare(differences, attachment, facts);
         }
@@ -108,7 +108,7 @@ internal static class LiveDiagnosis
     /// </summary>
     private static void LookAtReversePath(ExaminedHost host, FindingList findings)
     {
-        if (Sysctl.Read(AllReversePath) == "2" && host.Running.Any(a => !a.DropsUnmatched))
+        if (Sysctl.Read(AllReversePath) == "2" && host.Running.Any(a => !a.Features.DropsUnmatched))
         {
             findings.Warn(
                 "shared",

@@ -64,19 +64,19 @@ internal static class MasterDiagnosis
     /// <summary>A link that goes down loses its routes, and nobody puts those back that were not made by a network manager.</summary>
     private static void LookAtGateway(ExaminedHost host, FindingList findings, HostFacts facts)
     {
-        if (!facts.HasDefaultRoute && host.Running.FirstOrDefault(a => a.Gateway is not null) is { } attachment)
+        if (!facts.HasDefaultRoute && host.Running.FirstOrDefault(a => a.Host.Gateway is not null) is { } attachment)
         {
             findings.Fault(
                 "master",
-                $"the host has no default route through {facts.Master.Name} any more, which it had through {attachment.Gateway} when {attachment.Key} was started",
-                $"ip route add default via {attachment.Gateway} dev {facts.Master.Name}");
+                $"the host has no default route through {facts.Master.Name} any more, which it had through {attachment.Host.Gateway} when {attachment.Key} was started",
+                $"ip route add default via {attachment.Host.Gateway} dev {facts.Master.Name}");
         }
     }
 
     private static string Remedy(ExaminedHost host)
     {
         var master = host.Links.FirstOrDefault(l => l.Name == host.MasterName);
-        var known = host.Attachments.FirstOrDefault(a => a.Master == host.MasterName);
+        var known = host.Attachments.FirstOrDefault(a => a.Host.Master == host.MasterName);
         return master switch
         {
             null when host.MasterName is null => $"name the interface as {ConfigurationKeys.Master} in the configuration",
@@ -84,7 +84,7 @@ internal static class MasterDiagnosis
             { IsLoopback: true } or { Mac.IsZero: true } => $"name another interface as {ConfigurationKeys.Master} in the configuration",
             { IsUp: false } => $"ip link set {master.Name} up",
             _ when known is null => $"give {master.Name} an IPv4 address",
-            _ => $"ip address add {known.Address}/{known.PrefixLength} dev {master.Name}",
+            _ => $"ip address add {known.Host.Address}/{known.Host.PrefixLength} dev {master.Name}",
         };
     }
 }

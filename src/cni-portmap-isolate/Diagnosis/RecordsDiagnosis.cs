@@ -32,18 +32,18 @@ internal static class RecordsDiagnosis
     private static void LookAt(ExaminedHost host, FindingList findings, Attachment attachment)
     {
         var subject = attachment.Key.ToString();
-        if (attachment.BootId != host.Session.BootId)
+        if (attachment.MadeOn.BootId != host.Session.BootId)
         {
             findings.Warn(subject, "its record is of an earlier boot; its ports are given away when somebody needs them", host.Command("gc"));
         }
         else if (attachment.State != AttachmentState.Ready)
         {
-            if (!attachment.Creator.IsAlive())
+            if (!attachment.Process.IsAlive())
             {
                 var state = attachment.State.ToString().ToLowerInvariant();
                 findings.Warn(
                     subject,
-                    string.Create(CultureInfo.InvariantCulture, $"it is {state}, and process {attachment.CreatorPid}, which was at it, has died"),
+                    string.Create(CultureInfo.InvariantCulture, $"it is {state}, and process {attachment.Process.Pid}, which was at it, has died"),
                     host.Command("gc"));
             }
         }
@@ -52,11 +52,11 @@ internal static class RecordsDiagnosis
             findings.Fault(
                 subject,
                 $"{(attachment.Change.Host is null ? "an update" : "a repair")} was interrupted; the container owns the ports of both sides until it is taken back or done again",
-                host.Command($"repair {attachment.ContainerId}"));
+                host.Command($"repair {attachment.Key.ContainerId}"));
         }
         else if (host.Session.IsOnThisHost(attachment) && !attachment.Rebuilt && !host.Session.Liveness.IsNamespaceAlive(attachment))
         {
-            findings.Warn(subject, $"{attachment.Netns} is gone or another namespace; if its container has ended, its ports are still held", host.Command("gc"));
+            findings.Warn(subject, $"{attachment.Namespace.Path} is gone or another namespace; if its container has ended, its ports are still held", host.Command("gc"));
         }
     }
 }

@@ -17,7 +17,7 @@ internal static class SocketsDiagnosis
     public static void Look(ExaminedHost host, FindingList findings)
     {
         var networks = NetworkRanges.Of(host);
-        var given = PortSet.From(networks.SelectMany(n => n.Ports.Ranges.Concat(n.Pool.Ranges)).Concat(host.Attachments.Select(a => a.Slice)));
+        var given = PortSet.From(networks.SelectMany(n => n.Ports.Ranges.Concat(n.Pool.Ranges)).Concat(host.Attachments.Select(a => a.Ports.Slice)));
         using var diagnostics = NetlinkConnection.Open(NetlinkFamily.SocketDiagnostics);
         var found = PortSockets.List(diagnostics, (_, port) => given.Contains(port))
             .OrderBy(s => s.Port).ThenBy(s => s.Protocol).DistinctBy(s => $"{s.Protocol} {s.Port} {s.State == TcpState.Listen} {s.Owner}").ToList();
@@ -89,7 +89,7 @@ internal static class SocketsDiagnosis
     /// </summary>
     private static bool IsMonitorOf(SocketHolder holder, Attachment owner)
     {
-        var container = new NamespaceIdentity(owner.NetnsDevice, owner.NetnsInode);
+        var container = owner.Namespace.Identity;
         try
         {
             return Directory.EnumerateDirectories(string.Create(CultureInfo.InvariantCulture, $"/proc/{holder.Pid}/task"))
@@ -103,7 +103,7 @@ internal static class SocketsDiagnosis
     }
 
     private static bool Owns(Attachment attachment, TransportProtocol protocol, int port) =>
-        attachment.Slice.Contains(port) || attachment.OwnedClaims.Any(c => c.Protocol == protocol && c.Range.Contains(port));
+        attachment.Ports.Slice.Contains(port) || attachment.OwnedClaims.Any(c => c.Protocol == protocol && c.Range.Contains(port));
 }
 
 /// <summary>A process that holds a socket.</summary>

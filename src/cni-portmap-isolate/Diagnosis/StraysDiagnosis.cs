@@ -16,7 +16,7 @@ internal static class StraysDiagnosis
 
     public static void Look(ExaminedHost host, FindingList findings)
     {
-        var known = host.Attachments.Select(a => a.IfIndex).ToHashSet();
+        var known = host.Attachments.Select(a => a.Numbers.HostEnd).ToHashSet();
         var names = host.Attachments.Select(a => a.HostInterface).Concat(host.Content.Unreadable.Select(u => u.HostInterface)).ToHashSet();
         var unknown = host.Links.Where(l => l.Kind == "veth" && IsName(l.Name) && !names.Contains(l.Name)).ToList();
         var inUse = unknown.Count == 0 ? [] : NamespaceCensus.ReadFarEnds(host.Session.Namespace);
@@ -73,7 +73,7 @@ internal static class StraysDiagnosis
     /// <summary>Masters of records and of the note, and the loopback.</summary>
     private static HashSet<int> Devices(ExaminedHost host)
     {
-        HashSet<int> devices = [DataPath.FilterPlaces.Loopback, .. host.Attachments.Select(a => a.MasterIfIndex)];
+        HashSet<int> devices = [DataPath.FilterPlaces.Loopback, .. host.Attachments.Select(a => a.Host.MasterIndex)];
         if (host.Content.Host is { } note && note.HostNetns == host.Session.Namespace.Identity.ToString())
         {
             devices.Add(note.MasterIfIndex);

@@ -96,34 +96,21 @@ internal sealed class KernelFloor : IContestant, IDisposable
         PortRange slice = new((ushort)(FirstSlice + (number * SliceSize)), (ushort)(FirstSlice + (number * SliceSize) + SliceSize - 1));
         return new Attachment
         {
-            Network = "bench",
-            ContainerId = $"floor-{number}",
-            IfName = "eth0",
-            Netns = inside.Path,
-            NetnsDevice = inside.Identity.Device,
-            NetnsInode = inside.Identity.Inode,
-            BootId = "",
-            HostNetns = _namespace.Identity.ToString(),
-            IfIndex = FirstIndex + slice.Begin,
-            ContainerIfIndex = FirstIndex + slice.Begin,
-            Slot = number + 1,
+            Key = new AttachmentKey("bench", $"floor-{number}", "eth0"),
             State = AttachmentState.Creating,
-            Master = _facts.Master.Name,
-            MasterIfIndex = _facts.Master.Index,
-            Mac = _facts.Master.Mac.ToString(),
-            Mtu = (int)_facts.Master.Mtu,
-            Address = _facts.Address.Address.ToString(),
-            PrefixLength = _facts.Address.PrefixLength,
-            Gateway = _facts.Gateway?.ToString(),
-            Slice = slice,
-            Claims = [.. Contestants.Ports(number).Select(port => new PortClaim(TransportProtocol.Tcp, PortRange.Single((ushort)port)))],
-            Egress = null,
-            Ingress = null,
+            Namespace = new NamespaceReference(inside.Path, inside.Identity.Device, inside.Identity.Inode),
+            MadeOn = new HostReference("", _namespace.Identity.ToString()),
+            Numbers = new KernelNumbers { HostEnd = FirstIndex + slice.Begin, ContainerEnd = FirstIndex + slice.Begin, Slot = number + 1 },
+            Host = _facts.ToValues(),
+            Ports = new OwnedPorts
+            {
+                Slice = slice,
+                Claims = [.. Contestants.Ports(number).Select(port => new PortClaim(TransportProtocol.Tcp, PortRange.Single((ushort)port)))],
+            },
             HostLoopback = HostLoopback.Allow,
             Args = [],
             Created = DateTimeOffset.UtcNow,
-            CreatorPid = Environment.ProcessId,
-            CreatorStartTime = 0,
+            Process = new ProcessIdentity(Environment.ProcessId, 0),
         };
     }
 }

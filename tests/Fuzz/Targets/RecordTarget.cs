@@ -29,9 +29,9 @@ public sealed class RecordTarget : Target
 
     public override IReadOnlyList<string> Words { get; } =
     [
-        "\"version\": 2,", "\"state\": \"creating\",", "\"deleting\"", "\"mac\": \"zz\",", "\"address\": \"::1\",", "\"address\": \"1\",", "\"slot\": 4096,", "\"ifIndex\": -1,", "\"mtu\": 0,",
-        "\"prefixLength\": 33,", "\"ports\": [null],", "\"ports\": null,", "{\"begin\": 5, \"end\": 4}", "\"args\": {\"a\": null},", "\"change\": {},", "\"rate\": -1,", "\"network\": \"../x\",",
-        "\"containerId\": \"\",", "\"ifName\": \"a b\",", "\"netns\": \"\\u0000\",", "\"sysctls\": {\"../../x\": \"1\"},", "\"created\": \"x\",", "\"master\": \"../x\",", "9223372036854775808",
+        "\"version\": 3,", "\"version\": 1,", "\"state\": \"creating\",", "\"deleting\"", "\"mac\": \"zz\",", "\"address\": \"::1\",", "\"address\": \"1\",", "\"slot\": 4096,", "\"hostEnd\": -1,", "\"mtu\": 0,",
+        "\"prefixLength\": 33,", "\"fixed\": [null],", "\"fixed\": null,", "\"host\": null,", "\"before\": {},", "{\"begin\": 5, \"end\": 4}", "\"args\": {\"a\": null},", "\"change\": {},", "\"rate\": -1,", "\"network\": \"../x\",",
+        "\"containerId\": \"\",", "\"ifName\": \"a b\",", "\"path\": \"\\u0000\",", "\"sysctls\": {\"../../x\": \"1\"},", "\"created\": \"x\",", "\"master\": \"../x\",", "9223372036854775808",
     ];
 
     public override IEnumerable<byte[]> Extremes
@@ -42,7 +42,7 @@ public sealed class RecordTarget : Target
             yield return [];
             yield return new byte[Large];
             yield return Encoding.UTF8.GetBytes(new string('[', Large));
-            yield return Encoding.UTF8.GetBytes("{\"version\": 1, \"x\": \"" + new string('a', Large) + "\"}");
+            yield return Encoding.UTF8.GetBytes("{\"version\": 2, \"x\": \"" + new string('a', Large) + "\"}");
             yield return Encoding.UTF8.GetBytes("{\"version\": 1, \"slices\": [" + string.Join(',', Enumerable.Repeat("\"1-2\"", Large / 6)) + "]}");
             yield return Encoding.UTF8.GetBytes("{\"version\": 1, \"slices\": [" + string.Join(',', Enumerable.Range(0, 65536).Select(p => $"\"{p}\"")) + "]}");
         }

@@ -135,7 +135,7 @@ public sealed class CgroupSourceTests
     {
         using var tree = CgroupTree.Unified().Cgroup("unified", "/a", "memory.current=4").Process(100, "a", "0::/a");
         var container = tree.Container("a");
-        Assert.Equal([4UL, 4UL], Usages(tree.Source(), container, container with { Attachment = container.Attachment with { Network = "other" } }));
+        Assert.Equal([4UL, 4UL], Usages(tree.Source(), container, container with { Attachment = container.Attachment.Of("other") }));
     }
 
     [Fact]
@@ -143,7 +143,7 @@ public sealed class CgroupSourceTests
     {
         using var tree = CgroupTree.Unified().Cgroup("unified", "/a", "memory.current=4").Process(100, "a", "0::/a");
         var container = tree.Container("a");
-        Assert.Null(Usage(tree.Source(), container with { Attachment = container.Attachment with { NetnsDevice = 0, NetnsInode = 0 } }));
+        Assert.Null(Usage(tree.Source(), container with { Attachment = container.Attachment.In(default) }));
     }
 
     [Fact]

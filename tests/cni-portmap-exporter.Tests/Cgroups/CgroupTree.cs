@@ -69,7 +69,7 @@ public sealed class CgroupTree : IDisposable
     {
         var identity = NetworkNamespace.Glance(Netns(netns))!.Value;
         return new ContainerSample(
-            Samples.Attachment(netns) with { NetnsDevice = identity.Device, NetnsInode = identity.Inode, CgroupPath = cgroupPath }, default);
+            Samples.Attachment(netns).In(identity) with { CgroupPath = cgroupPath }, default);
     }
 
     internal CgroupSource Source() => new(Clock, Proc);

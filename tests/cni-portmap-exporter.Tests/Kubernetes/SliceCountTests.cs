@@ -31,7 +31,7 @@ public sealed class SliceCountTests
         Assert.Equal(new SliceCount(4, 4), SliceCount.Of(Network, [.. Enumerable.Range(0, 8).Select(i => Pod($"p{i}", i + 1, $"{16384 + (i * 16)}-{16384 + (i * 16) + 15}"))], PortSet.Empty));
 
     private static Attachment Held(string id, int slot, string slice) =>
-        Samples.Attachment(id, slot) with { Slice = PortRange.Parse(slice), Claims = [], Args = [] };
+        Samples.Attachment(id, slot).Owning(PortRange.Parse(slice)) with { Args = [] };
 
     private static Attachment Pod(string id, int slot, string slice) => Held(id, slot, slice) with { Args = new() { ["K8S_POD_NAME"] = id } };
 }

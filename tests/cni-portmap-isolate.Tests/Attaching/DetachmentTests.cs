@@ -8,7 +8,7 @@ namespace CniIsolator.Plugin.Tests.Attaching;
 /// <summary>Who takes an attachment down waits for others that work on it, and removes no record but its own. No kernel is touched: the records are of another host.</summary>
 public sealed class DetachmentTests : IDisposable
 {
-    private static readonly Attachment Idle = Samples.Attachment() with { HostNetns = "4:1", CreatorPid = 0 };
+    private static readonly Attachment Idle = Samples.Attachment() with { MadeOn = Samples.Attachment().MadeOn with { Netns = "4:1" }, Process = default };
 
     private readonly DirectoryInfo _state = Directory.CreateTempSubdirectory("pmit-detachment-");
 
@@ -44,7 +44,7 @@ public sealed class DetachmentTests : IDisposable
         using var session = Open();
         var written = Write(session, With(state, changing, new ProcessIdentity(Environment.ProcessId, 1)));
         var claimed = Detachment.Claim(session, written.Key);
-        Assert.Equal(written with { State = AttachmentState.Deleting, CreatorPid = Environment.ProcessId, CreatorStartTime = ProcessIdentity.Current.StartTime }, claimed);
+        Assert.Equal(written with { State = AttachmentState.Deleting, Process = ProcessIdentity.Current }, claimed);
         Assert.Equal(claimed, session.Store.Find(written.Key));
         Detachment.Remove(session, claimed!);
         Assert.Null(session.Store.Find(written.Key));
@@ -94,10 +94,9 @@ public sealed class DetachmentTests : IDisposable
     private static Attachment With(AttachmentState state, bool changing, ProcessIdentity creator) => Idle with
     {
         State = state,
-        BootId = Linux.HostIdentity.BootId,
-        Change = changing ? new AttachmentChange([], null, null) : null,
-        CreatorPid = creator.Pid,
-        CreatorStartTime = creator.StartTime,
+        MadeOn = Idle.MadeOn with { BootId = Linux.HostIdentity.BootId },
+        Change = changing ? new AttachmentChange([], default) : null,
+        Process = creator,
     };
 
     private static Attachment Write(Session session, Attachment attachment)
