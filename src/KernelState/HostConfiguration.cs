@@ -8,7 +8,7 @@ namespace CniIsolator.KernelState;
 public sealed record HostConfiguration(
     Link Master, LinkAddress Address, InternetAddress? Gateway, bool HasDefaultRoute, PortRange EphemeralRange)
 {
-    public static HostConfiguration Read(NetlinkConnection host, string? masterName, IPAddress? wanted, IReadOnlyCollection<IPAddress> shared) => throw new NotImplementedException();
+    public static HostConfiguration Read(NetlinkConnection host, string? masterName, IPAddress? wanted, Func<IReadOnlyCollection<IPAddress>> shared) => throw new NotImplementedException();
 
     /// <summary>What a container takes over.</summary>
     public HostValues Values => new()

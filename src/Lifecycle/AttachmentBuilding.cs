@@ -1,6 +1,5 @@
 using CniIsolator.Ipam;
 using CniIsolator.KernelState;
-using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using Serilog;
 

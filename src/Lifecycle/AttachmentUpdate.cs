@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 
 namespace CniIsolator.Lifecycle;
 
@@ -215,7 +216,7 @@ public sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
         if (cause is IsolationException refused)
         {
-            return new IsolationException(refused.Code, refused.Message, details, cause);
+            return new IsolationException(refused.Fault, refused.Message, details, cause);
         }
 
         var limits = begun.Change!.Limits is not { Egress: null, Ingress: null };

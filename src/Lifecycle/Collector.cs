@@ -1,7 +1,7 @@
 using CniIsolator.Ipam;
-using CniIsolator.Netlink.Protocol;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Observation;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Lifecycle;
 

@@ -1,3 +1,4 @@
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 
 namespace CniIsolator.Lifecycle;

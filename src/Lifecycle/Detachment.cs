@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;

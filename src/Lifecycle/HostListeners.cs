@@ -1,5 +1,6 @@
 using System.Globalization;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.SocketDiagnostics;
 

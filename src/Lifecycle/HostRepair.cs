@@ -2,10 +2,8 @@ using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.KernelState;
 using CniIsolator.KernelState.Objects;
-using CniIsolator.KernelState.Observation;
 using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.Lifecycle;
@@ -104,7 +102,7 @@ public sealed class HostRepair
     private Plan PlanOf(HostRecord? note)
     {
         var hostLoopback = _running.Any(a => a.HostLoopback == HostLoopback.Allow);
-        var flows = _running.Any(a => a.Numbers.Flow != 0) ? AttachmentCheck.FlowsOf(note) : null;
+        FlowClassifierParent? flows = _running.Any(a => a.Numbers.Flow != 0) ? AttachmentCheck.FlowsOf(note) : null;
         return HostPlan.Of(_host!.Values, hostLoopback, flows, hasMaster: !IsMasterGone);
     }
 
@@ -117,7 +115,7 @@ public sealed class HostRepair
         var name = NameOfMaster(current);
         try
         {
-            var found = HostConfiguration.Read(_session.Host, name, null, [current.Address]);
+            var found = HostConfiguration.Read(_session.Host, name, null, () => [current.Address]);
 
             // A host that has lost its default route, as a link does that goes down, has not got another gateway.
             return found.HasDefaultRoute || current.Gateway is null ? found : found with { Gateway = InternetAddress.From(current.Gateway) };

@@ -1,9 +1,9 @@
-using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Objects;
+using CniIsolator.KernelState.Plans;
 using CniIsolator.Netlink;
-using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Lifecycle;
 
@@ -21,7 +21,7 @@ public sealed class Orphans(Session session, bool dryRun, Action<string> tell, A
 
     /// <summary>Finds orphans and removes them. Nobody puts entries into the shared tables meanwhile.</summary>
     /// <exception cref="IOException">The kernel or the store cannot be looked at.</exception>
-    /// <exception cref="Cni.IsolationException">11: another process holds a lock for too long.</exception>
+    /// <exception cref="IsolationException">11: another process holds a lock for too long.</exception>
     public void Sweep()
     {
         using var alone = dryRun ? null : session.HoldSharedStateAlone();

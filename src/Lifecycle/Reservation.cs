@@ -259,10 +259,10 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         }
     }
 
-    private Try.HeldByDead? FindDead(StoreTransaction store) =>
+    private Try? FindDead(StoreTransaction store) =>
         store.Attachments.Where(a => !session.Conditions.IsAliveAfterTeardown(a)).ToList() is { Count: > 0 } dead ? new Try.HeldByDead(dead) : null;
 
-    private Try.HeldByLeaving? FindLeaving(StoreTransaction store, AttachmentKey? holder = null)
+    private Try? FindLeaving(StoreTransaction store, AttachmentKey? holder = null)
     {
         var leaving = _waited
             ? null
@@ -378,7 +378,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
     private Attachment? FindNeighbour(StoreTransaction store, NetworkNamespace container) =>
         store.Attachments.FirstOrDefault(a => a.MadeOn.BootId == session.BootId && a.Namespace.Identity == container.Identity);
 
-    private Try.HeldByDead? Reclaim(StoreTransaction store, AttachmentKey holder) =>
+    private Try? Reclaim(StoreTransaction store, AttachmentKey holder) =>
         store.Find(holder) is { } attachment && !session.Conditions.IsAliveAfterTeardown(attachment) ? new Try.HeldByDead([attachment]) : null;
 
     private IsolationException Exhausted(PortSpace space, PortSet unusable)

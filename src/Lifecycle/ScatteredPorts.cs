@@ -1,6 +1,7 @@
 using System.Globalization;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 
 namespace CniIsolator.Lifecycle;
 

@@ -1,5 +1,10 @@
+using System.Net;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Objects;
+using CniIsolator.KernelState.Observation;
+using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
@@ -113,6 +118,13 @@ public sealed class Session : IDisposable
     private bool HasFlow(Attachment attachment) => attachment.Numbers.Flow != 0 && IsOnThisHost(attachment);
 
     public bool IsOnThisHost(Attachment attachment) => attachment.MadeOn == Self;
+
+    /// <summary>The addresses that containers of this host share already, those of most containers first. Read when asked for.</summary>
+    public Func<IReadOnlyCollection<IPAddress>> SharedAddresses() => () =>
+    [
+        .. Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && IsOnThisHost(a))
+            .GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key),
+    ];
 
     /// <summary>The host, for plans.</summary>
     /// <param name="programs">The loaded programs; null where no filter with one is made.</param>

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using CniIsolator.Cni;
-using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Plugin.Commands;
 using CniIsolator.Plugin.Configuration;
@@ -49,7 +48,7 @@ internal sealed class PortmapPlugin : ICniPlugin
         }
         catch (Exception e)
         {
-            var error = Translate(e);
+            var error = ErrorCodes.Translate(e);
             log.Logger.Error(
                 "{Command:l} network={Network} container={Container} ifname={IfName} netns={Netns} took {Milliseconds:0.0} ms: failed with code {Code}: {Message:l}{Details:l}",
                 Name(request.Command),
@@ -81,14 +80,5 @@ internal sealed class PortmapPlugin : ICniPlugin
         CniCommand.Check => "CHECK",
         CniCommand.GarbageCollection => "GC",
         _ => "STATUS",
-    };
-
-    /// <summary>The one place where failures get CNI codes.</summary>
-    private static CniException Translate(Exception e) => e switch
-    {
-        CniException known => known,
-        StoreBusyException => new CniException(CniErrorCode.TryAgainLater, e.Message, null, e),
-        StoreException => new CniException(CniErrorCode.StoreUnreadable, e.Message, null, e),
-        _ => new CniException(CniErrorCode.Internal, e.Message, null, e),
     };
 }

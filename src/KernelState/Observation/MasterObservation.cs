@@ -11,7 +11,7 @@ internal static class MasterObservation
     {
         try
         {
-            return planned with { Values = HostConfiguration.Read(host, planned.Wanted, planned.WantedAddress, [planned.Values.Address]).Values };
+            return planned with { Values = HostConfiguration.Read(host, planned.Wanted, planned.WantedAddress, () => [planned.Values.Address]).Values };
         }
         catch (IsolationException e)
         {

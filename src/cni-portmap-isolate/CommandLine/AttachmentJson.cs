@@ -1,13 +1,14 @@
 using System.Text;
 using System.Text.Json;
 using CniIsolator.Ipam;
+using CniIsolator.Lifecycle;
 
 namespace CniIsolator.Plugin.CommandLine;
 
 /// <summary>The JSON form of attachments that programs may rely on.</summary>
 internal static class AttachmentJson
 {
-    public static string WriteArray(IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, List<string>> warnings)
+    public static string WriteArray(IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, AttachmentHealth> health)
     {
         using var buffer = new MemoryStream();
         using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
@@ -15,7 +16,7 @@ internal static class AttachmentJson
             writer.WriteStartArray();
             foreach (var attachment in attachments)
             {
-                Write(writer, attachment, warnings[attachment.Key]);
+                Write(writer, attachment, health[attachment.Key]);
             }
 
             writer.WriteEndArray();
@@ -24,7 +25,7 @@ internal static class AttachmentJson
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    private static void Write(Utf8JsonWriter writer, Attachment attachment, IEnumerable<string> warnings)
+    private static void Write(Utf8JsonWriter writer, Attachment attachment, AttachmentHealth health)
     {
         writer.WriteStartObject();
         writer.WriteString("network", attachment.Key.Network);
@@ -69,8 +70,9 @@ internal static class AttachmentJson
             writer.WriteString("changed", changed);
         }
 
+        writer.WriteBoolean("healthy", health.IsHealthy);
         writer.WriteStartArray("warnings");
-        foreach (var warning in warnings)
+        foreach (var warning in health.Warnings)
         {
             writer.WriteStringValue(warning);
         }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using CniIsolator.Ipam;
+using CniIsolator.Lifecycle;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Logging;
@@ -11,15 +12,15 @@ internal static class AttachmentTable
 {
     private static readonly string[] Titles = ["NETWORK", "CONTAINER", "IFNAME", "HOST IF", "STATE", "EPHEMERAL", "PORTS", "EGRESS B/s", "INGRESS B/s", "WARNINGS"];
 
-    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, List<string>> warnings)
+    public static void WriteList(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, AttachmentHealth> health)
     {
         List<string[]> rows =
         [
             Titles,
             .. attachments.Select(a => (string[])
             [
-                a.Key.Network, a.Key.ContainerId, a.Key.IfName, a.HostInterface, a.State.ToString().ToLowerInvariant(),
-                a.Ports.Slice.ToString(), Ports(a), Rate(a.Limits.Egress), Rate(a.Limits.Ingress), string.Join("; ", warnings[a.Key]),
+                a.Key.Network, a.Key.ContainerId, a.Key.IfName, a.HostInterface, State(a, health[a.Key]),
+                a.Ports.Slice.ToString(), Ports(a), Rate(a.Limits.Egress), Rate(a.Limits.Ingress), string.Join("; ", health[a.Key].Warnings),
             ]),
         ];
         var widths = Enumerable.Range(0, Titles.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
@@ -29,12 +30,12 @@ internal static class AttachmentTable
         }
     }
 
-    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, List<string>> warnings)
+    public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, AttachmentHealth> health)
     {
         var counters = ReadCounters();
         foreach (var attachment in attachments)
         {
-            foreach (var (name, value) in Details(attachment, counters, warnings[attachment.Key]))
+            foreach (var (name, value) in Details(attachment, counters, health[attachment.Key]))
             {
                 output.WriteLine($"{SingleLine.Of(name) + ":",-18}{SingleLine.Of(value)}");
             }
@@ -44,13 +45,13 @@ internal static class AttachmentTable
     }
 
     private static IEnumerable<(string Name, string Value)> Details(
-        Attachment attachment, Dictionary<int, LinkCounters> counters, IEnumerable<string> warnings)
+        Attachment attachment, Dictionary<int, LinkCounters> counters, AttachmentHealth health)
     {
         yield return ("container", attachment.Key.ContainerId);
         yield return ("network", attachment.Key.Network);
         yield return ("interface", $"{attachment.Key.IfName} in {attachment.Namespace.Path}");
         yield return ("host interface", $"{attachment.HostInterface} (master {attachment.Host.Master})");
-        yield return ("state", attachment.State.ToString().ToLowerInvariant() + (attachment.Rebuilt ? ", rebuilt from the kernel" : ""));
+        yield return ("state", State(attachment, health) + (attachment.Rebuilt ? ", rebuilt from the kernel" : ""));
         yield return ("address", $"{attachment.Host.Address}/{attachment.Host.PrefixLength}, MAC {attachment.Host.Mac}, MTU {attachment.Host.Mtu}");
         yield return ("ephemeral ports", string.Create(CultureInfo.InvariantCulture, $"{attachment.Ports.Slice} ({attachment.Ports.Slice.Count})"));
         yield return ("ports", Ports(attachment));
@@ -62,7 +63,7 @@ internal static class AttachmentTable
             yield return ("flow", string.Create(CultureInfo.InvariantCulture, $"{attachment.Numbers.Flow} of {attachment.Host.Master}"));
         }
 
-        foreach (var warning in warnings)
+        foreach (var warning in health.Warnings)
         {
             yield return ("warning", warning);
         }
@@ -99,6 +100,10 @@ internal static class AttachmentTable
             return [];
         }
     }
+
+    /// <summary>One that gets no packets is never plainly ready.</summary>
+    private static string State(Attachment attachment, AttachmentHealth health) =>
+        attachment.State.ToString().ToLowerInvariant() + (attachment.State == AttachmentState.Ready && !health.IsHealthy ? ", unhealthy" : "");
 
     private static string Ports(Attachment attachment) =>
         attachment.Ports.Claims.Count == 0 ? "-" : string.Join(",", attachment.Ports.Claims);

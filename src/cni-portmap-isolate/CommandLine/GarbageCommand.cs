@@ -1,6 +1,6 @@
 using System.CommandLine;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.Lifecycle;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -25,14 +25,14 @@ internal static class GarbageCommand
 
         var faults = 0;
         using var session = new Session(stateDir);
-        var gone = session.Store.ReadAll().Attachments.Where(session.Liveness.IsGone).ToList();
+        var gone = session.Store.ReadAll().Attachments.Where(session.Conditions.IsGone).ToList();
         if (dryRun)
         {
             gone.ForEach(a => Console.Out.WriteLine($"would reap {Describe(a)}"));
         }
         else
         {
-            foreach (var (attachment, fault) in new Reaper(session).Reap(gone))
+            foreach (var (attachment, fault) in new Collector(session).Collect(gone))
             {
                 if (fault is null)
                 {
@@ -45,10 +45,10 @@ internal static class GarbageCommand
             }
         }
 
-        new Strays(session, dryRun, line => Console.Out.WriteLine($"{(dryRun ? "would remove" : "removed")} {line}"), Complain).Sweep();
+        new Orphans(session, dryRun, line => Console.Out.WriteLine($"{(dryRun ? "would remove" : "removed")} {line}"), Complain).Sweep();
         if (!dryRun)
         {
-            // Strays may have been the last that used it.
+            // Orphans may have been the last that used it.
             session.RemoveSharedStateIfUnused();
         }
 

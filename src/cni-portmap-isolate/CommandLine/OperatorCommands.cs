@@ -1,6 +1,8 @@
 using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.CommandLine;
@@ -48,7 +50,7 @@ internal static class OperatorCommands
 
         var list = new Command("list", "List every attachment of this host") { json, stateDir };
         list.SetAction(result => Guarded(() => Print(
-            Read(result.GetValue(stateDir)!).Attachments, result.GetValue(json), AttachmentTable.WriteList)));
+            result.GetValue(stateDir)!, Read(result.GetValue(stateDir)!).Attachments, result.GetValue(json), AttachmentTable.WriteList)));
 
         var show = new Command("show", "Show one container's attachments") { id, json, stateDir };
         show.SetAction(result => Guarded(() =>
@@ -60,7 +62,7 @@ internal static class OperatorCommands
                 Console.Error.WriteLine($"cni-portmap-isolate: no attachment of container \"{container}\"");
             }
 
-            var code = Print(attachments, result.GetValue(json), AttachmentTable.WriteDetails);
+            var code = Print(result.GetValue(stateDir)!, attachments, result.GetValue(json), AttachmentTable.WriteDetails);
             return attachments.Count == 0 ? Fault : code;
         }));
 
@@ -80,19 +82,20 @@ internal static class OperatorCommands
     }
 
     private static int Print(
+        string stateDir,
         IReadOnlyList<Attachment> attachments,
         bool json,
-        Action<TextWriter, IReadOnlyList<Attachment>, Dictionary<AttachmentKey, List<string>>> table)
+        Action<TextWriter, IReadOnlyList<Attachment>, Dictionary<AttachmentKey, AttachmentHealth>> table)
     {
         var ordered = attachments.OrderBy(a => a.Created).ThenBy(a => a.Key.ToString(), StringComparer.Ordinal).ToList();
-        var warnings = AttachmentWarnings.Collect(ordered);
+        var health = AttachmentHealth.Look(stateDir, ordered);
         if (json)
         {
-            Console.Out.WriteLine(AttachmentJson.WriteArray(ordered, warnings));
+            Console.Out.WriteLine(AttachmentJson.WriteArray(ordered, health));
         }
         else
         {
-            table(Console.Out, ordered, warnings);
+            table(Console.Out, ordered, health);
         }
 
         return 0;
@@ -116,9 +119,9 @@ internal static class OperatorCommands
         {
             return action();
         }
-        catch (CniException e)
+        catch (Exception e) when (e is CniException or IsolationException)
         {
-            Console.Error.WriteLine($"cni-portmap-isolate: error {e.Code}: {e.Message}{(e.Details is null ? "" : $": {e.Details}")}");
+            Console.Error.WriteLine($"cni-portmap-isolate: {ErrorCodes.Describe(e)}");
             return Fault;
         }
         catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
-using CniIsolator.Plugin.Repairing;
+using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -43,36 +43,20 @@ internal static class RepairCommand
     private static int Run(Session session, List<Attachment> chosen)
     {
         var (mended, faults) = (0, 0);
+        var host = new HostRepair(session);
+        Attempt("host", host.Apply);
         foreach (var attachment in chosen)
         {
-            try
+            Attempt(attachment.Key.ToString(), () => new AttachmentRepair(session, host).Apply(attachment.Key));
+        }
+
+        if (chosen.Count > 0)
+        {
+            Attempt("host", () =>
             {
-                var result = new AttachmentRepair(session).Apply(attachment.Key);
-                foreach (var difference in result.Mended)
-                {
-                    Console.Out.WriteLine($"mended       {attachment.Key}: {difference}");
-                }
-
-                foreach (var assumption in result.Assumed)
-                {
-                    Console.Out.WriteLine($"assumed      {attachment.Key}: {assumption}");
-                }
-
-                foreach (var difference in result.Left)
-                {
-                    Console.Out.WriteLine($"STILL WRONG  {attachment.Key}: {difference}");
-                }
-
-                mended += result.Mended.Count;
-                faults += result.Left.Count;
-            }
-            catch (Exception e) when (e is CniException or IOException or StoreException)
-            {
-                // The others are not to wait for this one.
-                var known = e as CniException;
-                Console.Error.WriteLine($"cni-portmap-isolate: {(known is null ? $"{attachment.Key}" : $"error {known.Code}")}: {e.Message}{(known?.Details is { } details ? $": {details}" : "")}");
-                faults++;
-            }
+                host.Announce();
+                return RepairResult.Nothing;
+            });
         }
 
         if (mended + faults == 0)
@@ -81,5 +65,32 @@ internal static class RepairCommand
         }
 
         return faults == 0 ? 0 : 1;
+
+        // One fault keeps nobody else waiting.
+        void Attempt(string name, Func<RepairResult> repair)
+        {
+            try
+            {
+                var result = repair();
+                Tell("mended      ", name, result.Mended);
+                Tell("assumed     ", name, result.Assumed);
+                Tell("STILL WRONG ", name, result.Left);
+                mended += result.Mended.Count;
+                faults += result.Left.Count;
+            }
+            catch (Exception e) when (e is CniException or IsolationException or IOException or StoreException)
+            {
+                Console.Error.WriteLine($"cni-portmap-isolate: {(e is CniException or IsolationException ? ErrorCodes.Describe(e) : $"{name}: {e.Message}")}");
+                faults++;
+            }
+        }
+    }
+
+    private static void Tell<T>(string what, string name, IReadOnlyList<T> lines)
+    {
+        foreach (var line in lines)
+        {
+            Console.Out.WriteLine($"{what} {name}: {line}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.Lifecycle;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.Attaching;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -27,7 +27,7 @@ internal static class UninstallCommand
 
         using var session = new Session(stateDir);
         var content = session.Store.ReadAll();
-        var live = content.Attachments.Where(a => session.Liveness.IsAlive(a)).ToList();
+        var live = content.Attachments.Where(a => session.Conditions.IsAlive(a)).ToList();
         if (live.Count > 0 && !force)
         {
             throw new CniException(
@@ -41,7 +41,7 @@ internal static class UninstallCommand
         var faults = new List<string>();
 
         // Not even by force: the other process would go on with what is taken away. It keeps the host's note, and that ends in an error.
-        foreach (var (attachment, fault) in new Reaper(session).Reap([.. content.Attachments.Where(a => !session.Liveness.IsBusy(a))]))
+        foreach (var (attachment, fault) in new Collector(session).Collect([.. content.Attachments.Where(a => !session.Conditions.IsBusy(a))]))
         {
             if (fault is null)
             {

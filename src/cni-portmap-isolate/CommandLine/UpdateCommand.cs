@@ -1,7 +1,7 @@
 using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.CommandLine;
@@ -35,10 +35,10 @@ internal static class UpdateCommand
             using var session = new Session(result.GetValue(stateDir)!);
             var request = new UpdateRequest(
                 result.GetValue(ports) is { } wanted ? ParsePorts(wanted, _ => { }) : null,
-                ParseRate(result.GetValue(egress)),
-                ParseRate(result.GetValue(ingress)));
+                Change(ParseRate(result.GetValue(egress))),
+                Change(ParseRate(result.GetValue(ingress))));
             var updated = new AttachmentUpdate(session, request).Apply(Find(session, result.GetValue(id)!));
-            AttachmentTable.WriteDetails(Console.Out, [updated], AttachmentWarnings.Collect([updated]));
+            AttachmentTable.WriteDetails(Console.Out, [updated], AttachmentHealth.Look(session.Store.StateDir, [updated]));
             return 0;
         }));
         return update;
@@ -61,6 +61,8 @@ internal static class UpdateCommand
         });
         return option;
     }
+
+    private static LimitChange? Change(ulong? rate) => rate is { } wanted ? (current, frame) => RateLimits.Replace(current, wanted, frame) : null;
 
     private static ulong? ParseRate(string? text) =>
         text is null ? null : IsNone(text) ? 0 : ByteRate.TryParse(text, out var rate) ? rate : null;

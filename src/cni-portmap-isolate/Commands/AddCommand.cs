@@ -1,17 +1,13 @@
-using System.Net;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
-using CniIsolator.Linux;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
 using Serilog;
 
 namespace CniIsolator.Plugin.Commands;
 
-/// <summary>
-/// ADD, all or nothing: look, reserve ports in the store, build the container's side, then the host's, commit.
-/// Whatever fails after the reservation is taken back.
-/// </summary>
+/// <summary>ADD: reads what is asked for and what the host is like, has the container attached, and says what it got.</summary>
 internal static class AddCommand
 {
     public static CniResult Run(CniRequest request, ILogger log)
@@ -19,11 +15,11 @@ internal static class AddCommand
         var configuration = NetworkConfiguration.From(request);
         using var session = new Session(configuration.StateDir);
         using var container = ContainerNamespace.Open(request.Netns, session.Namespace);
-        var facts = HostFacts.Read(session.Host, configuration.Master);
-        configuration.CheckAgainstHostRange(facts.EphemeralRange);
-        configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
+        var host = HostConfiguration.Read(session.Host, configuration.Master, null, session.SharedAddresses());
+        configuration.CheckAgainstHostRange(host.EphemeralRange);
+        configuration.CheckHostIps(host.Values.Address);
         ScatteredPorts.Refuse(configuration.Claims);
-        var limits = facts.ReadLimits(configuration);
+        var limits = RateLimits.On(host, configuration);
         foreach (var warning in limits.Warnings)
         {
             log.Warning("{Warning:l}", warning);
@@ -34,49 +30,9 @@ internal static class AddCommand
             log.Warning("{Warning:l}", doubt);
         }
 
-        var reservation = new Reservation(session, configuration, facts, limits, log);
-        var attachment = reservation.Take(request, container);
-        using var programs = HostEndPrograms.Load(reservation.PacketLayout);
-        attachment = attachment with { Features = attachment.Features with { FinishesChecksums = programs.NeedsFinished } };
-        var before = TakeSnapshot(session, attachment, container, log);
-        var flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : (FlowClassifierParent?)null;
-        var construction = new Construction(session, attachment, container, before, facts, flows, programs);
-        try
-        {
-            attachment = Commit(session, construction.Build(reservation.IsFirst), programs.Layout);
-        }
-        catch (Exception e)
-        {
-            throw RollBack(session, attachment, construction, e, log);
-        }
-
-        if (attachment.Features.PlainQueue)
-        {
-            log.Warning(
-                "the kernel lacks {Feature}: what waits behind the limit of {Container} waits in one plain queue",
-                FeatureProbe.FairQueue,
-                attachment.Key.ContainerId);
-        }
-
-        if (!attachment.Features.DropsUnmatched)
-        {
-            log.Debug(
-                "the kernel lacks BPF or its filter (CONFIG_NET_CLS_BPF): the host's stack drops what {Container} must not send",
-                attachment.Key.ContainerId);
-        }
-
-        if (!attachment.Features.GuardsChecksums)
-        {
-            log.Debug(
-                "the kernel lacks BPF, its filter (CONFIG_NET_CLS_BPF) or a function of it (kernel 4.9): a raw socket of {Container} may send from others' ports",
-                attachment.Key.ContainerId);
-        }
-        else if (attachment.Features.FinishesChecksums)
-        {
-            log.Debug("{Kernel}: {Container} computes the checksums of what it sends itself, which takes processor time", FeatureProbe.NoPacketLayout, attachment.Key.ContainerId);
-        }
-
-        log.Information("{Container} has ports {Slice} and {Ports}", attachment.Key.ContainerId, attachment.Ports.Slice, attachment.Ports.Claims);
+        var wanted = Request(request, configuration, new Limits(limits.Egress, limits.Ingress));
+        var attachment = new AttachmentBuilding(session, wanted, host, log).Attach(container);
+        Tell(attachment, log);
         return Describe(attachment, request, configuration.Dns);
     }
 
@@ -91,137 +47,69 @@ internal static class AddCommand
         }
     }
 
-    /// <summary>
-    /// The container as it is before anything is made: what is in the way belongs to somebody else and is left alone. Not earlier than this, for the
-    /// reservation clears away what an ADD that died has left.
-    /// </summary>
-    private static ContainerSnapshot TakeSnapshot(Session session, Attachment attachment, NetworkNamespace container, ILogger log)
+    private static AttachRequest Request(CniRequest request, NetworkConfiguration configuration, Limits limits) => new()
     {
-        try
-        {
-            var before = container.Run(ContainerSnapshot.Take);
-            if (before.Links.Find(l => l.Name == attachment.Key.IfName || l.Index == attachment.Numbers.ContainerEnd) is not { } existing)
-            {
-                return before;
-            }
-
-            throw new CniException(
-                CniErrorCode.InterfaceExists,
-                existing.Name == attachment.Key.IfName
-                    ? $"interface {attachment.Key.IfName} exists already in the namespace {container.Path}"
-                    : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index}"
-                        + $" that {attachment.Key.IfName} needs",
-                "it was there before this ADD and was left as it is");
-        }
-        catch (Exception e) when (e is CniException or IOException)
-        {
-            Release(session, attachment, log);
-            throw;
-        }
-    }
-
-    private static Attachment Commit(Session session, Attachment attachment, SocketBufferLayout? layout)
-    {
-        using var store = session.Begin();
-        if (FindOwn(store, attachment) is not { State: AttachmentState.Creating })
-        {
-            throw new InvalidOperationException("the record was removed before ADD had ended");
-        }
-
-        if (layout is not null && store.Host is { } host && host.PacketLayout != layout)
-        {
-            store.WriteHost(host with { PacketLayout = layout });
-        }
-
-        var ready = attachment with { State = AttachmentState.Ready };
-        store.Write(ready);
-        return ready;
-    }
-
-    private static CniException RollBack(Session session, Attachment attachment, Construction construction, Exception cause, ILogger log)
-    {
-        log.Error(cause, "ADD of {Attachment} failed and is rolled back", attachment.Key);
-        var faults = construction.RollBack();
-        foreach (var fault in faults)
-        {
-            log.Error(fault, "the roll-back of {Attachment} is incomplete", attachment.Key);
-        }
-
-        var left = faults.Count > 0 ? Keep(session, attachment, faults, log) : Release(session, attachment, log);
-        if (cause is CniException known)
-        {
-            return left is null ? known : new CniException(known.Code, known.Message, known.Details is { } text ? $"{text}; {left}" : left, cause);
-        }
-
-        return FeatureProbe.Explain(NeedsOf(attachment), "ADD failed and was rolled back", cause, left);
-    }
-
-    /// <summary>
-    /// Filters that are left may still lead to the container. Its record keeps the ports from others until a DEL, GC or another ADD has cleared
-    /// the rest away.
-    /// </summary>
-    /// <returns>What there is to say of it.</returns>
-    private static string Keep(Session session, Attachment attachment, IReadOnlyList<IOException> faults, ILogger log)
-    {
-        var left = $"the roll-back is incomplete: {string.Join("; ", faults.Select(f => f.Message))}; the ports {attachment.Ports.Slice} stay reserved until DEL or GC has cleared the rest away";
-        try
-        {
-            using var store = session.Begin();
-            if (FindOwn(store, attachment) is { } current)
-            {
-                store.Write(current with { State = AttachmentState.Deleting });
-            }
-
-            return left;
-        }
-        catch (Exception e) when (e is CniException or StoreException or IOException)
-        {
-            // As it is, the record says that it is being made by a process that will soon be gone: that is cleared away as well.
-            log.Error(e, "the record of {Attachment} could not be marked as being taken down", attachment.Key);
-            return $"{left}; {e.Message}";
-        }
-    }
-
-    /// <returns>What there is to say of a reservation that could not be released; null where it could.</returns>
-    private static string? Release(Session session, Attachment attachment, ILogger log)
-    {
-        try
-        {
-            using (var store = session.Begin())
-            {
-                if (FindOwn(store, attachment) is not null)
-                {
-                    store.Remove(attachment.Key);
-                }
-            }
-
-            session.RemoveSharedStateIfUnused();
-            return null;
-        }
-        catch (Exception e) when (e is CniException or StoreException or IOException)
-        {
-            log.Error(e, "the reservation of {Attachment} could not be released", attachment.Key);
-            return $"what it had reserved could not be released completely: {e.Message}; DEL or GC does that";
-        }
-    }
-
-    /// <summary>The record as this process wrote it. Somebody may have removed it, and the next ADD have written its own.</summary>
-    private static Attachment? FindOwn(StoreTransaction store, Attachment attachment) =>
-        store.Find(attachment.Key) is { } current && current.Process == attachment.Process ? current : null;
-
-    private static CniResult Describe(Attachment attachment, CniRequest request, CniDns? dns) => new()
-    {
-        Interfaces =
-        [
-            new CniInterface(attachment.HostInterface, attachment.Host.Mac, (uint)attachment.Host.Mtu),
-            new CniInterface(attachment.Key.IfName, attachment.Host.Mac, (uint)attachment.Host.Mtu, request.Netns),
-        ],
-        Ips = [new CniIp($"{attachment.Host.Address}/{attachment.Host.PrefixLength}", attachment.Host.Gateway?.ToString(), 1)],
-        Routes = attachment.Host.Gateway is null ? [] : [new CniRoute("0.0.0.0/0", attachment.Host.Gateway.ToString())],
-        Dns = dns,
+        Key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName),
+        Netns = request.Netns,
+        Claims = configuration.Claims,
+        Ports = configuration.Ports,
+        EphemeralPorts = configuration.EphemeralPorts,
+        SliceSize = configuration.EphemeralPortsPerContainer,
+        UsualSliceSize = configuration.UsualEphemeralPortsPerContainer,
+        Flows = configuration.UniqueFlow ? configuration.FlowClassifierParent : null,
+        Limits = limits,
+        HostLoopback = configuration.HostLoopback,
+        CgroupPath = configuration.Cgroup.Path,
+        Args = new OrderedDictionary<string, string>(
+            request.Args.Pairs.Where(p => !p.Key.Equals("IgnoreUnknown", StringComparison.OrdinalIgnoreCase)).DistinctBy(p => p.Key)),
     };
 
-    private static KernelNeeds NeedsOf(Attachment attachment) =>
-        (attachment.Limits.Egress is null && attachment.Limits.Ingress is null ? KernelNeeds.None : KernelNeeds.Limits)
-        | (attachment.Numbers.Flow == 0 ? KernelNeeds.None : KernelNeeds.Flows);
+    private static void Tell(Attachment attachment, ILogger log)
+    {
+        var (container, features) = (attachment.Key.ContainerId, attachment.Features);
+        if (features.PlainQueue)
+        {
+            log.Warning(
+                "the kernel lacks {Feature}: what waits behind the limit of {Container} waits in one plain queue",
+                FeatureProbe.FairQueue,
+                container);
+        }
+
+        if (!features.DropsUnmatched)
+        {
+            log.Debug(
+                "the kernel lacks BPF or its filter (CONFIG_NET_CLS_BPF): the host's stack drops what {Container} must not send",
+                container);
+        }
+
+        if (!features.GuardsChecksums)
+        {
+            log.Debug(
+                "the kernel lacks BPF, its filter (CONFIG_NET_CLS_BPF) or a function of it (kernel 4.9): a raw socket of {Container} may send from others' ports",
+                container);
+        }
+        else if (features.FinishesChecksums)
+        {
+            log.Debug("{Kernel}: {Container} computes the checksums of what it sends itself, which takes processor time", FeatureProbe.NoPacketLayout, container);
+        }
+
+        log.Information("{Container} has ports {Slice} and {Ports}", container, attachment.Ports.Slice, attachment.Ports.Claims);
+    }
+
+    private static CniResult Describe(Attachment attachment, CniRequest request, CniDns? dns)
+    {
+        var host = attachment.Host;
+        var hasRoute = host.Gateway is not null && attachment.Before is not { HasDefaultRoute: true };
+        return new CniResult
+        {
+            Interfaces =
+            [
+                new CniInterface(attachment.HostInterface, host.Mac, (uint)host.Mtu),
+                new CniInterface(attachment.Key.IfName, host.Mac, (uint)host.Mtu, request.Netns),
+            ],
+            Ips = [new CniIp($"{host.Address}/{host.PrefixLength}", host.Gateway?.ToString(), 1)],
+            Routes = hasRoute ? [new CniRoute("0.0.0.0/0", host.Gateway!.ToString())] : [],
+            Dns = dns,
+        };
+    }
 }

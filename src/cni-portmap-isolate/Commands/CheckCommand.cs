@@ -1,9 +1,7 @@
 using CniIsolator.Cni;
-using CniIsolator.DataPath;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
-using CniIsolator.Plugin.Verification;
 
 namespace CniIsolator.Plugin.Commands;
 
@@ -17,15 +15,14 @@ internal static class CheckCommand
         var key = new AttachmentKey(request.Config.Name, request.ContainerId, request.IfName);
         using var container = ContainerNamespace.Open(request.Netns, session.Namespace);
         var differences = new DifferenceList();
-        var attachment = session.Store.Find(key);
-        if (attachment is null)
+        if (session.Store.Find(key) is { } attachment)
         {
-            differences.Add("store", $"a record of {key}", "none");
+            RecordCheck.Compare(differences, attachment, configuration, request, container.Identity);
+            differences.AddRange(new AttachmentCheck(session).Compare(attachment, container, configuration.Master, null));
         }
         else
         {
-            RecordCheck.Compare(differences, attachment, configuration, request, container.Identity);
-            LiveCheck.Compare(differences, session, attachment, container, configuration.Master);
+            differences.Add("store", $"a record of {key}", "none");
         }
 
         if (differences.Count > 0)

@@ -1,7 +1,8 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState.Plans;
+using CniIsolator.Lifecycle;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 using Serilog;
 
@@ -29,7 +30,7 @@ internal static class CollectGarbageCommand
         var listed = valid.Select(a => new AttachmentKey(request.Config.Name, a.ContainerId, a.IfName)).ToHashSet();
         var stale = content.Attachments.Where(a => a.Key.Network == request.Config.Name && !listed.Contains(a.Key)).ToList();
         var faults = new List<Uncollected>();
-        foreach (var (attachment, fault) in new Reaper(session).Reap(stale.FindAll(a => MayGo(session, a, force, log))))
+        foreach (var (attachment, fault) in new Collector(session).Collect(stale.FindAll(a => MayGo(session, a, force, log))))
         {
             if (fault is null)
             {
@@ -50,7 +51,7 @@ internal static class CollectGarbageCommand
         if (faults.Count > 0)
         {
             // A store that is just busy is no reason for anyone to look into it.
-            var code = faults.TrueForAll(f => f.Cause is CniException { Code: CniErrorCode.TryAgainLater }) ? CniErrorCode.TryAgainLater : CniErrorCode.Internal;
+            var code = faults.TrueForAll(f => ErrorCodes.Translate(f.Cause).Code == CniErrorCode.TryAgainLater) ? CniErrorCode.TryAgainLater : CniErrorCode.Internal;
             throw new CniException(code, "some attachments could not be collected", string.Join("; ", faults.Select(f => $"{f.Key}: {f.Cause.Message}")));
         }
     }
@@ -58,17 +59,17 @@ internal static class CollectGarbageCommand
     private static bool MayGo(Session session, Attachment attachment, bool force, ILogger log)
     {
         // Not even by force: the other process would go on with what we take away.
-        if (session.Liveness.IsBusy(attachment))
+        if (session.Conditions.IsBusy(attachment))
         {
             log.Warning(
                 "{Attachment} is not listed as valid, but is being {Work:l} by process {Process}; it stays",
                 attachment.Key,
-                Liveness.DescribeWork(attachment),
+                Conditions.DescribeWork(attachment),
                 attachment.Process.Pid);
             return false;
         }
 
-        if (force || session.Liveness.IsGone(attachment))
+        if (force || session.Conditions.IsGone(attachment))
         {
             return true;
         }
@@ -93,7 +94,7 @@ internal static class CollectGarbageCommand
             return;
         }
 
-        if (HostSide.ParseAlias(link.Alias) is not { } key || key.HostInterface != link.Name || key.Network != network)
+        if (HostEndAlias.Parse(link.Alias) is not { } key || key.HostInterface != link.Name || key.Network != network)
         {
             return;
         }
@@ -109,7 +110,7 @@ internal static class CollectGarbageCommand
             Detachment.RemoveWithoutRecord(session, key);
             log.Information("collected {Attachment}, whose record was unreadable", key);
         }
-        catch (Exception e) when (Reaper.IsFault(e))
+        catch (Exception e) when (Collector.IsFault(e))
         {
             log.Error(e, "{Attachment} could not be collected", key);
             faults.Add(new Uncollected(key, e));

@@ -1,6 +1,6 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
 using Serilog;
 

@@ -1,10 +1,9 @@
 using CniIsolator.Cni;
-using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
 using CniIsolator.Plugin.Configuration;
 
-namespace CniIsolator.Plugin.Verification;
+namespace CniIsolator.Plugin.Commands;
 
 /// <summary>Compares the store's record with the request: its ports, its namespace, and the previous result.</summary>
 internal static class RecordCheck

@@ -1,5 +1,6 @@
 using CniIsolator.Cni;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Commands;
@@ -16,12 +17,12 @@ internal static class StatusCommand
         using var session = new Session(configuration.StateDir);
         try
         {
-            var facts = HostFacts.Read(session.Host, configuration.Master);
-            configuration.CheckAgainstHostRange(facts.EphemeralRange);
+            var host = HostConfiguration.Read(session.Host, configuration.Master, null, session.SharedAddresses());
+            configuration.CheckAgainstHostRange(host.EphemeralRange);
         }
-        catch (CniException e)
+        catch (Exception e) when (e is CniException or IsolationException)
         {
-            throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
+            throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, ErrorCodes.Translate(e).Details, e);
         }
 
         var missing = FindMissing(NeedsOf(configuration));

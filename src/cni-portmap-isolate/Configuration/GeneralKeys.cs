@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 
 namespace CniIsolator.Plugin.Configuration;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using CniIsolator.Cni;
+using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 
 namespace CniIsolator.Plugin.Configuration;

@@ -3,7 +3,6 @@ using CniIsolator.DataPath;
 using CniIsolator.Linux;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.Verification;
 
 namespace CniIsolator.Plugin.Diagnosis;
 
@@ -47,7 +46,7 @@ internal static class DevicesDiagnosis
             else if (qdisc.Kind == "ingress")
             {
                 // Its owner's filters would go with it.
-                var isUsed = Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Exists(f => !HostCheck.IsOurs(f.Priority));
+                var isUsed = Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Exists(f => !FilterPlaces.IsOurs(f.Priority));
                 findings.Warn(
                     "devices",
                     $"{link.Name} has an ingress qdisc instead of clsact, which somebody else made: our filters hang on it, and go with it when its owner removes it",
@@ -56,7 +55,7 @@ internal static class DevicesDiagnosis
         }
 
         LookAtPrograms(findings, link);
-        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !HostCheck.IsOurs(f.Priority)))
+        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !FilterPlaces.IsOurs(f.Priority)))
         {
             var text = $"{link.Name} has a filter of somebody else: {Describe(host, filter)}";
             if (filter.Priority < FilterPlaces.ArpPriority)
@@ -83,7 +82,7 @@ internal static class DevicesDiagnosis
 
     private static void LookAtHostEnd(ExaminedHost host, FindingList findings, Link link, string container, bool isLimited)
     {
-        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !HostCheck.IsOurs(f.Priority)))
+        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !FilterPlaces.IsOurs(f.Priority)))
         {
             findings.Fault(
                 "devices",

@@ -1,5 +1,5 @@
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Diagnosis;

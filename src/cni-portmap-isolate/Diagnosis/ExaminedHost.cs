@@ -1,8 +1,8 @@
 using CniIsolator.Ipam;
+using CniIsolator.Lifecycle;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Diagnosis;
@@ -22,7 +22,7 @@ internal sealed record ExaminedHost(
 
     /// <summary>Those of containers that are complete, and whose namespace is there.</summary>
     public IReadOnlyList<Attachment> Running { get; } =
-        [.. Content.Attachments.Where(a => a.State == AttachmentState.Ready && Session.IsOnThisHost(a) && Session.Liveness.IsNamespaceAlive(a))];
+        [.. Content.Attachments.Where(a => a.State == AttachmentState.Ready && Session.IsOnThisHost(a) && Session.Conditions.HasNamespace(a))];
 
     public IReadOnlyList<Link> Links { get; } = Netlink.Route.Links.List(Session.Host);
 

@@ -1,5 +1,5 @@
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
-using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Diagnosis;

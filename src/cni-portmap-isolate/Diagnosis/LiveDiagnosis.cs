@@ -1,10 +1,10 @@
 using System.Globalization;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Objects;
+using CniIsolator.Lifecycle;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
-using CniIsolator.Plugin.Attaching;
-using CniIsolator.Plugin.Verification;
 
 namespace CniIsolator.Plugin.Diagnosis;
 
@@ -24,24 +24,23 @@ internal static class LiveDiagnosis
             return;
         }
 
-        var differences = new DifferenceList();
-        var dump = new FilterDump(host.Connection);
-        foreach (var group in host.Running.GroupBy(a => $"{a.Host.MasterIndex} {a.Host.Address} {a.Host.Mac}"))
+        List<Difference> differences = [];
+        var check = new AttachmentCheck(host.Session);
+        foreach (var group in host.Running.GroupBy(a => a.Host))
         {
             // Who needs most stands for all.
-            var flow = group.FirstOrDefault(a => a.Numbers.Flow != 0);
-            var loopback = group.Any(a => a.HostLoopback == HostLoopback.Allow) ? HostLoopback.Allow : HostLoopback.Deny;
-            SharedCheck.Compare(differences, dump, (flow ?? group.First()) with { HostLoopback = loopback }, host.Content.Host);
+            differences.AddRange(check.CompareShared(
+                group.Key, group.Any(a => a.HostLoopback == HostLoopback.Allow), group.Any(a => a.Numbers.Flow != 0)));
         }
 
         if (host.Content.Host is null && host.Content.UnreadableHost is null)
         {
-            differences.Add("note of what the host was like before the first container", "host.json", "none");
+            differences.Add(new Difference("note of what the host was like before the first container", "host.json", "none"));
         }
 
         if (differences.Count > 0)
         {
-            findings.Fault("shared", Shorten(differences.All), host.Command("repair --all"));
+            findings.Fault("shared", Shorten(differences), host.Command("repair --all"));
         }
         else
         {
@@ -53,16 +52,16 @@ internal static class LiveDiagnosis
 
     public static void LookAtContainers(ExaminedHost host, FindingList findings)
     {
-        var dump = new FilterDump(host.Connection);
+        var check = new AttachmentCheck(host.Session);
         var good = 0;
         foreach (var attachment in host.Running.Where(a => a.Change is null))
         {
             findings.Look(attachment.Key.ToString(), $"container {attachment.Key.ContainerId}", () =>
             {
-                var differences = Compare(host.Connection, dump, attachment);
+                var differences = Compare(check, attachment);
                 if (differences is { Count: > 0 })
                 {
-                    findings.Fault(attachment.Key.ToString(), Shorten(differences.All), host.Command($"repair {attachment.Key.ContainerId}"));
+                    findings.Fault(attachment.Key.ToString(), Shorten(differences), host.Command($"repair {attachment.Key.ContainerId}"));
                 }
                 else if (differences is not null)
                 {
@@ -83,23 +82,10 @@ internal static class LiveDiagnosis
     }
 
     /// <summary>Null where the container has just gone.</summary>
-    private static DifferenceList? Compare(NetlinkConnection connection, FilterDump dump, Attachment attachment)
+    private static IReadOnlyList<Difference>? Compare(AttachmentCheck check, Attachment attachment)
     {
         using var container = RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path);
-        if (container is null)
-        {
-            return null;
-        }
-
-        var differences = new DifferenceList();
-        if (MasterCheck.Read(differences, connection, attachment, attachment.Host.Master) is { } facts)
-        {
-            MasterCheck.Compare(differences, attachment, facts);
-        }
-
-        HostCheck.Compare(differences, dump, attachment);
-        container.Run(() => ContainerCheck.Compare(differences, attachment));
-        return differences;
+        return container is null ? null : check.CompareOwn(attachment, container, new MasterState(attachment.Host) { Place = Place.Host });
     }
 
     /// <summary>
@@ -117,7 +103,7 @@ internal static class LiveDiagnosis
         }
     }
 
-    private static string Shorten(IReadOnlyList<string> differences) =>
-        string.Join("; ", differences.ToArray().AsSpan(0, Math.Min(Most, differences.Count))!)
+    private static string Shorten(IReadOnlyList<Difference> differences) =>
+        string.Join("; ", differences.Take(Most))
         + (differences.Count > Most ? string.Create(CultureInfo.InvariantCulture, $"; and {differences.Count - Most} more differences") : "");
 }

@@ -1,6 +1,6 @@
 using CniIsolator.Cni;
+using CniIsolator.KernelState;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Diagnosis;
@@ -14,12 +14,12 @@ internal static class MasterDiagnosis
     {
         try
         {
-            var facts = HostFacts.Read(host.Connection, host.MasterName);
+            var facts = HostConfiguration.Read(host.Connection, host.MasterName, null, host.Session.SharedAddresses());
             findings.Good("master", $"{facts.Master.Name} with {facts.Address}, MAC {facts.Master.Mac}, MTU {facts.Master.Mtu}");
             LookAtAddresses(host, findings, facts);
             LookAtGateway(host, findings, facts);
         }
-        catch (CniException e)
+        catch (IsolationException e)
         {
             findings.Fault("master", e.Message, Remedy(host));
         }
@@ -34,12 +34,12 @@ internal static class MasterDiagnosis
 
         try
         {
-            foreach (var warning in HostFacts.Read(host.Connection, configuration.Master).ReadLimits(configuration).Warnings)
+            foreach (var warning in RateLimits.On(HostConfiguration.Read(host.Connection, configuration.Master, null, host.Session.SharedAddresses()), configuration).Warnings)
             {
                 findings.Warn("limits", warning, "change the key in the configuration");
             }
         }
-        catch (CniException e) when (e.Message.StartsWith("master", StringComparison.Ordinal))
+        catch (IsolationException)
         {
             // Told already.
         }
@@ -49,7 +49,7 @@ internal static class MasterDiagnosis
         }
     }
 
-    private static void LookAtAddresses(ExaminedHost host, FindingList findings, HostFacts facts)
+    private static void LookAtAddresses(ExaminedHost host, FindingList findings, HostConfiguration facts)
     {
         var others = Addresses.List(host.Connection, facts.Master.Index).Where(a => a.Scope < ScopeHost && a.Address != facts.Address.Address).ToList();
         if (others.Count > 0)
@@ -62,7 +62,7 @@ internal static class MasterDiagnosis
     }
 
     /// <summary>A link that goes down loses its routes, and nobody puts those back that were not made by a network manager.</summary>
-    private static void LookAtGateway(ExaminedHost host, FindingList findings, HostFacts facts)
+    private static void LookAtGateway(ExaminedHost host, FindingList findings, HostConfiguration facts)
     {
         if (!facts.HasDefaultRoute && host.Running.FirstOrDefault(a => a.Host.Gateway is not null) is { } attachment)
         {

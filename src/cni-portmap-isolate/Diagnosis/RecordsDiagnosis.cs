@@ -1,6 +1,6 @@
 using System.Globalization;
 using CniIsolator.Ipam;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.Lifecycle;
 
 namespace CniIsolator.Plugin.Diagnosis;
 
@@ -47,14 +47,14 @@ internal static class RecordsDiagnosis
                     host.Command("gc"));
             }
         }
-        else if (attachment.Change is not null && !Liveness.IsBeingChanged(attachment))
+        else if (attachment.Change is not null && !Conditions.IsBeingChanged(attachment))
         {
             findings.Fault(
                 subject,
                 $"{(attachment.Change.Host is null ? "an update" : "a repair")} was interrupted; the container owns the ports of both sides until it is taken back or done again",
                 host.Command($"repair {attachment.Key.ContainerId}"));
         }
-        else if (host.Session.IsOnThisHost(attachment) && !attachment.Rebuilt && !host.Session.Liveness.IsNamespaceAlive(attachment))
+        else if (host.Session.IsOnThisHost(attachment) && !attachment.Rebuilt && !host.Session.Conditions.HasNamespace(attachment))
         {
             findings.Warn(subject, $"{attachment.Namespace.Path} is gone or another namespace; if its container has ended, its ports are still held", host.Command("gc"));
         }

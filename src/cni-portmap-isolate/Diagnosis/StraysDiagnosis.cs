@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Globalization;
+using CniIsolator.KernelState;
+using CniIsolator.KernelState.Plans;
+using CniIsolator.Lifecycle;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
-using CniIsolator.Plugin.Attaching;
 
 namespace CniIsolator.Plugin.Diagnosis;
 
@@ -19,7 +21,7 @@ internal static class StraysDiagnosis
         var known = host.Attachments.Select(a => a.Numbers.HostEnd).ToHashSet();
         var names = host.Attachments.Select(a => a.HostInterface).Concat(host.Content.Unreadable.Select(u => u.HostInterface)).ToHashSet();
         var unknown = host.Links.Where(l => l.Kind == "veth" && IsName(l.Name) && !names.Contains(l.Name)).ToList();
-        var inUse = unknown.Count == 0 ? [] : NamespaceCensus.ReadFarEnds(host.Session.Namespace);
+        var inUse = unknown.Count == 0 ? [] : NamespaceUsage.ReadFarEnds(host.Session.Namespace);
         foreach (var link in unknown)
         {
             known.Add(link.Index);
@@ -43,14 +45,14 @@ internal static class StraysDiagnosis
         else
         {
             // gc removes only what says of itself that it is ours.
-            findings.Warn("strays", $"{text}, and nothing lives at its other end", Strays.IsHostEnd(link) ? host.Command("gc") : $"ip link del {link.Name}");
+            findings.Warn("strays", $"{text}, and nothing lives at its other end", Orphans.IsHostEnd(link) ? host.Command("gc") : $"ip link del {link.Name}");
         }
     }
 
     private static void LookAtEntries(ExaminedHost host, FindingList findings, int device, HashSet<int> known)
     {
         var name = host.Links.FirstOrDefault(l => l.Index == device)?.Name ?? string.Create(CultureInfo.InvariantCulture, $"index {device}");
-        var nodes = HostSide.Places(device).SelectMany(place => place.Index == device ? U32Filters.List(host.Connection, place) : []).OfType<U32Node>().ToList();
+        var nodes = HostPlan.Hooks(device).SelectMany(place => place.Index == device ? U32Filters.List(host.Connection, place) : []).OfType<U32Node>().ToList();
         var gone = nodes.Where(n => n.Action is { Target: 0 }).ToList();
         if (gone.Count > 0)
         {

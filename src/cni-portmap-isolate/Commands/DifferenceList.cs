@@ -1,14 +1,17 @@
-namespace CniIsolator.DataPath;
+using CniIsolator.KernelState.Objects;
+
+namespace CniIsolator.Plugin.Commands;
 
 /// <summary>What CHECK found to be otherwise than ADD had made it.</summary>
-public sealed class DifferenceList
+internal sealed class DifferenceList
 {
-    private readonly List<string> _differences = [];
+    private readonly List<Difference> _differences = [];
 
     public int Count => _differences.Count;
 
-    public void Add(string subject, string expected, string found) =>
-        _differences.Add($"{subject}: expected {expected}, found {found}");
+    public void Add(string subject, string expected, string found) => _differences.Add(new Difference(subject, expected, found));
+
+    public void AddRange(IEnumerable<Difference> differences) => _differences.AddRange(differences);
 
     public void Compare<T>(string subject, T expected, T found)
     {
@@ -17,8 +20,6 @@ public sealed class DifferenceList
             Add(subject, $"{expected}", found is null ? "none" : $"{found}");
         }
     }
-
-    public IReadOnlyList<string> All => _differences;
 
     public override string ToString() => string.Join("; ", _differences);
 }
