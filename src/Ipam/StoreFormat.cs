@@ -23,7 +23,8 @@ public static class StoreFormat
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters =
         {
-            new PortRangeConverter(), new PortClaimConverter(), new InternetAddressConverter(), new AttachmentStateConverter(), new HostLoopbackConverter(),
+            new PortRangeConverter(), new PortClaimConverter(), new InternetAddressConverter(),
+            new AttachmentStateConverter(), new HostLoopbackConverter(),
         },
     });
 

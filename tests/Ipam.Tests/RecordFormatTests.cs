@@ -44,7 +44,10 @@ public class RecordFormatTests
     public void Members_that_a_record_lacks_have_the_value_that_changes_nothing()
     {
         var old = Read(Golden("attachment.json"));
-        Assert.Equal((false, 0, false, 0, false), (old.Features.PlainQueue, old.Numbers.Flow, old.Features.DropsUnmatched, old.Numbers.Generation, old.Rebuilt));
+        Assert.Equal(default, old.Features);
+        Assert.Equal((0, 0, false), (old.Numbers.Flow, old.Numbers.Generation, old.Rebuilt));
+        Assert.Equal(default, Read(Golden("attachment-minimal.json")).Limits);
+        Assert.Null(old.Before);
         Assert.Null(old.Ports.NetworkPorts);
         Assert.Null(old.Ports.NetworkPool);
         Assert.Null(old.CgroupPath);
@@ -115,7 +118,10 @@ public class RecordFormatTests
                 Numbers = Samples.Attachment().Numbers with { Slot = slot },
                 State = state,
                 Namespace = new NamespaceReference("/run/netns/c0ffee", 4, inode),
-                Host = Samples.Attachment().Host with { Address = new IPAddress(BitConverter.GetBytes(ticks)), Gateway = new IPAddress(BitConverter.GetBytes(slot)) },
+                Host = Samples.Attachment().Host with
+                {
+                    Address = new IPAddress(BitConverter.GetBytes(ticks)), Gateway = new IPAddress(BitConverter.GetBytes(slot)),
+                },
                 Limits = new Limits(null, rate % 3 == 0 ? null : new RateLimit(rate, rate, rate)),
                 Created = new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.FromHours(2)).AddTicks(ticks),
                 Args = new OrderedDictionary<string, string> { ["Z"] = Sendable(name.Get), ["A"] = "1" },
@@ -124,7 +130,8 @@ public class RecordFormatTests
         {
             var read = StoreFormat.ReadAttachment(StoreFormat.Write(record));
             return read == record && read.Args.SequenceEqual(record.Args) && read.Ports.Claims.SequenceEqual(record.Ports.Claims)
-                && read.Created == record.Created && read.Ports.Slice == record.Ports.Slice && read.Namespace == record.Namespace && read.Host == record.Host;
+                && read.Created == record.Created && read.Ports.Slice == record.Ports.Slice
+                && read.Namespace == record.Namespace && read.Host == record.Host;
         }).QuickCheckThrowOnFailure();
     }
 
@@ -231,8 +238,10 @@ public class RecordFormatTests
         var sample = Samples.Attachment();
         Assert.Null(sample.FindFault());
         Assert.Equal("version 1 is not known", (sample with { Version = 1 }).FindFault());
-        Assert.Equal("host: address \"::1\" is not an IPv4 address", (sample with { Host = sample.Host with { Address = IPAddress.IPv6Loopback } }).FindFault());
-        Assert.Equal("host: gateway \"::1\" is not an IPv4 address", (sample with { Host = sample.Host with { Gateway = IPAddress.IPv6Loopback } }).FindFault());
+        var address = sample with { Host = sample.Host with { Address = IPAddress.IPv6Loopback } };
+        Assert.Equal("host: address \"::1\" is not an IPv4 address", address.FindFault());
+        var gateway = sample with { Host = sample.Host with { Gateway = IPAddress.IPv6Loopback } };
+        Assert.Equal("host: gateway \"::1\" is not an IPv4 address", gateway.FindFault());
     }
 
     [Theory]

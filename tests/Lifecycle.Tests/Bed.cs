@@ -73,7 +73,8 @@ public sealed class Bed : IDisposable
         JsonNode.Parse(Plugin.CommandLine("list", "--json").Require())!.AsArray().Single(one => (string?)one!["containerId"] == id)!.AsObject();
 
     /// <summary>Fixed ports as an operator writes them, of a record or a listed container: "31000-31001/tcp 31005/udp".</summary>
-    public static string Ports(JsonObject attachment) => string.Join(' ', (attachment["ports"] as JsonArray ?? attachment["ports"]!["fixed"]!.AsArray()).Select(port =>
+    public static string Ports(JsonObject attachment) => string.Join(' ', (attachment["ports"] as JsonArray
+        ?? attachment["ports"]!["fixed"]!.AsArray()).Select(port =>
     {
         (int begin, int end) = ((int)port!["begin"]!, (int)port["end"]!);
         return $"{(begin == end ? begin : $"{begin}-{end}")}/{port["protocol"]}";

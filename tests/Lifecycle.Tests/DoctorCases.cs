@@ -102,7 +102,8 @@ internal static class DoctorCases
         new("bandwidth plugin's ifb", Host(
             "ip link add ifb7 type ifb", "ip link set ifb7 up", "tc filter add dev VETH ingress protocol all prio 1 u32 match u32 0 0 action mirred egress redirect dev ifb7"), true,
             ["FAULT    devices: VETH of c1 has a filter of somebody else: u32 at priority 1 that leads to ifb7 (an ifb: it looks like the bandwidth plugin's", "-> cni-portmap-isolate repair c1"]),
-        new("loose check of sources", (bed, _) => bed.EditRecord("c1", record => (record["features"] ??= new JsonObject())["dropsUnmatched"] = false), false,
+        new("loose check of sources", (bed, _) =>
+            bed.EditRecord("c1", record => (record["features"] ??= new JsonObject())["dropsUnmatched"] = false), false,
             ["warning  shared: net.ipv4.conf.all.rp_filter is 2, loose", "-> sysctl -w net.ipv4.conf.all.rp_filter=1"]),
         new("host end and record gone", (bed, _) =>
             {

@@ -123,7 +123,8 @@ public sealed class UpdateLimitTests
         bed.Plugin.Check(container, "c1").Require();
     }
 
-    private static long Rate(JsonObject attachment, string direction) => (attachment[direction] ?? attachment["limits"]?[direction]) is { } limit ? (long)limit["rate"]! : 0;
+    private static long Rate(JsonObject attachment, string direction) =>
+        (attachment[direction] ?? attachment["limits"]?[direction]) is { } limit ? (long)limit["rate"]! : 0;
 
     private static long SentBytes(Namespace place, string device) =>
         long.Parse(place.Tc($"-s class show dev {device}").Split("Sent ")[1].Split(' ')[0]);

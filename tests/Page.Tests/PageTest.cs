@@ -51,7 +51,9 @@ public abstract class PageTest(Browser browser) : IClassFixture<Browser>, IAsync
 
     internal static ContainerSample Container(string id, int slot, string? name = null)
     {
-        PortClaim[] claims = slot == 1 ? [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019"))] : [];
+        PortClaim[] claims = slot == 1
+            ? [new(TransportProtocol.Tcp, PortRange.Single(31005)), new(TransportProtocol.Udp, PortRange.Parse("31010-31019"))]
+            : [];
         Attachment attachment = Samples.Attachment(id, slot).Owning(Samples.Attachment(id, slot).Ports.Slice, claims) with
         {
             Limits = slot == 1 ? new Limits(new RateLimit(2 << 20, 4 << 20, 64_000), new RateLimit(4 << 20, 4 << 20, 64_000)) : default,

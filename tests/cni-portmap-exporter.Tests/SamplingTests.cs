@@ -21,7 +21,12 @@ public sealed class SamplingTests
     [Fact]
     public void What_the_host_ends_queues_tell()
     {
-        var limited = new ContainerSample(Samples.Attachment() with { Limits = new Limits(null, new RateLimit(1, 1, 1)), Features = new KernelFeatures { DropsUnmatched = true } }, default);
+        var attachment = Samples.Attachment() with
+        {
+            Limits = new Limits(null, new RateLimit(1, 1, 1)),
+            Features = new KernelFeatures { DropsUnmatched = true },
+        };
+        var limited = new ContainerSample(attachment, default);
         var devices = DeviceQueues.ByDevice(
         [
             new TcStatistic(101, "htb", Shaper.Qdisc, TcHandle.Root, new QueueStatistics(1, 0, 0, 0, 0, 0, 0)),

@@ -8,7 +8,11 @@ namespace CniIsolator.Plugin.Tests.Attaching;
 /// <summary>Who takes an attachment down waits for others that work on it, and removes no record but its own. No kernel is touched: the records are of another host.</summary>
 public sealed class DetachmentTests : IDisposable
 {
-    private static readonly Attachment Idle = Samples.Attachment() with { MadeOn = Samples.Attachment().MadeOn with { Netns = "4:1" }, Process = default };
+    private static readonly Attachment Idle = Samples.Attachment() with
+    {
+        MadeOn = Samples.Attachment().MadeOn with { Netns = "4:1" },
+        Process = default,
+    };
 
     private readonly DirectoryInfo _state = Directory.CreateTempSubdirectory("pmit-detachment-");
 
