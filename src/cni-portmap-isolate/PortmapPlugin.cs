@@ -86,7 +86,7 @@ internal sealed class PortmapPlugin : ICniPlugin
     /// <summary>The one place where failures get CNI codes.</summary>
     private static CniException Translate(Exception e) => e switch
     {
-        CniException known => known,
+        _ when ErrorCodes.Find(e) is { } known => known,
         StoreBusyException => new CniException(CniErrorCode.TryAgainLater, e.Message, null, e),
         StoreException => new CniException(CniErrorCode.StoreUnreadable, e.Message, null, e),
         _ => new CniException(CniErrorCode.Internal, e.Message, null, e),

@@ -1,6 +1,7 @@
 using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Attaching;
@@ -39,7 +40,7 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
             var plainQueue = kernel.Apply();
             return Commit(begun, plainQueue);
         }
-        catch (Exception e) when (e is IOException or CniException or StoreException)
+        catch (Exception e) when (e is IOException or CniException or IsolationException or StoreException)
         {
             throw TakeBack(begun, e);
         }
@@ -203,17 +204,17 @@ internal sealed class AttachmentUpdate(Session session, UpdateRequest request)
 
     private CniException TakeBack(Attachment begun, Exception cause)
     {
-        var details = cause is CniException { Details: { } known } ? known : null;
+        var details = ErrorCodes.Find(cause)?.Details;
         try
         {
             Revert(begun);
         }
-        catch (Exception e) when (e is IOException or CniException or StoreException)
+        catch (Exception e) when (e is IOException or CniException or IsolationException or StoreException)
         {
             details = $"{(details is null ? "" : details + "; ")}taking it back failed as well: {e.Message}; the next update tries again";
         }
 
-        if (cause is CniException refused)
+        if (ErrorCodes.Find(cause) is { } refused)
         {
             return new CniException(refused.Code, refused.Message, details, cause);
         }

@@ -1,6 +1,7 @@
 using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
@@ -15,7 +16,7 @@ internal sealed class Construction(
     Attachment attachment,
     NetworkNamespace container,
     ContainerSnapshot before,
-    HostFacts facts,
+    HostConfiguration facts,
     FlowClassifierParent? flows,
     HostEndPrograms programs)
 {

@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
@@ -14,7 +15,7 @@ internal static class RecordRecovery
 {
     /// <summary>The record, or null and the reason.</summary>
     public static (Attachment? Attachment, string Reason) TryRebuild(
-        NetlinkConnection host, Link link, HostFacts facts, string bootId, string hostNetns)
+        NetlinkConnection host, Link link, HostConfiguration facts, string bootId, string hostNetns)
     {
         if (HostSide.ParseAlias(link.Alias) is not { } key || key.HostInterface != link.Name)
         {

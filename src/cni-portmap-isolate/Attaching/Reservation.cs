@@ -1,5 +1,6 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Configuration;
@@ -12,7 +13,7 @@ namespace CniIsolator.Plugin.Attaching;
 /// Decisions are taken under the store's lock, kernel work is done without it.
 /// </summary>
 internal sealed class Reservation(
-    Session session, NetworkConfiguration configuration, HostFacts facts, RateLimits limits, ILogger log)
+    Session session, NetworkConfiguration configuration, HostConfiguration facts, RateLimits limits, ILogger log)
 {
     // Each round clears away one obstacle; a store that was lost takes one for every container that lives.
     private const int Rounds = AttachmentSlot.Last;
@@ -124,6 +125,7 @@ internal sealed class Reservation(
         }
 
         RefuseOtherMaster(store);
+        RefuseOtherAddress(store);
         if (FindNeighbour(store, container) is { } neighbour)
         {
             // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
@@ -259,7 +261,7 @@ internal sealed class Reservation(
     /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
     private bool IsStale(StoreTransaction store) =>
         !store.Attachments.Any(session.IsOnThisHost)
-        && HostFacts.ReadLoopbackMac(session.Host) != facts.Master.Mac;
+        && HostConfiguration.ReadLoopbackMac(session.Host) != facts.Master.Mac;
 
     private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot, int flow)
     {
@@ -406,6 +408,20 @@ internal sealed class Reservation(
                 CniErrorCode.InvalidNetworkConfig,
                 $"master \"{facts.Master.Name}\": containers of this host share the address of {other.Master} already",
                 "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
+        }
+    }
+
+    /// <summary>The shared tables are made for one address; what another one is sent would not be found there.</summary>
+    private void RefuseOtherAddress(StoreTransaction store)
+    {
+        var address = facts.Address.Address.ToString();
+        if (configuration.Address is not null
+            && store.Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && a.Address != address && session.Liveness.IsAlive(a)) is { } other)
+        {
+            throw new CniException(
+                CniErrorCode.InvalidNetworkConfig,
+                $"{ConfigurationKeys.Address} \"{address}\": containers of this host share {other.Address} already",
+                $"all containers share one address; {other.Key} is one of those that have to end first");
         }
     }
 

@@ -1,6 +1,7 @@
 using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
@@ -32,14 +33,14 @@ internal static class SharedHostState
     private static readonly Errno[] AlreadyThere = [Errno.Exists, Errno.NoSpace];
 
     /// <summary>What the host has before the first container comes: the note from which <see cref="Remove"/> works.</summary>
-    public static HostRecord Describe(NetlinkConnection host, HostFacts facts, string hostNetns) => new()
+    public static HostRecord Describe(NetlinkConnection host, HostConfiguration facts, string hostNetns) => new()
     {
         HostNetns = hostNetns,
         Master = facts.Master.Name,
         MasterIfIndex = facts.Master.Index,
         CreatedMasterQdisc = !HasFilterQdisc(host, facts.Master),
         CreatedLoopbackQdisc = !Qdiscs.List(host, FilterPlaces.Loopback).Exists(q => q.HoldsIngressFilters),
-        LoopbackMac = HostFacts.ReadLoopbackMac(host).ToString(),
+        LoopbackMac = HostConfiguration.ReadLoopbackMac(host).ToString(),
         Sysctls = new OrderedDictionary<string, string>(
             ((string[])[AcceptLocal, RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
     };
@@ -51,7 +52,7 @@ internal static class SharedHostState
     /// <param name="host">A connection into the host's namespace.</param>
     /// <param name="facts">The host.</param>
     /// <param name="running">A container that shares it.</param>
-    public static ReconstructedHost Reconstruct(NetlinkConnection host, HostFacts facts, Attachment running)
+    public static ReconstructedHost Reconstruct(NetlinkConnection host, HostConfiguration facts, Attachment running)
     {
         var now = Describe(host, facts, running.HostNetns);
         var assumed = new List<string>();
@@ -103,7 +104,7 @@ internal static class SharedHostState
     /// <param name="hasMaster">Whether the master is there; without it the loopback's part alone is made.</param>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     /// <exception cref="CniException">Somebody else's qdisc stands where the master's queues should.</exception>
-    public static void Ensure(NetlinkConnection host, HostFacts facts, bool hostLoopback, FlowClassifierParent? flows, bool hasMaster = true)
+    public static void Ensure(NetlinkConnection host, HostConfiguration facts, bool hostLoopback, FlowClassifierParent? flows, bool hasMaster = true)
     {
         foreach (var name in hostLoopback ? (string[])[AcceptLocal, RouteLocalnet] : [AcceptLocal])
         {
@@ -114,7 +115,7 @@ internal static class SharedHostState
         }
 
         var batch = new NetlinkBatch();
-        if (HostFacts.ReadLoopbackMac(host) != facts.Master.Mac)
+        if (HostConfiguration.ReadLoopbackMac(host) != facts.Master.Mac)
         {
             // Frames that go from the loopback to a container keep their destination MAC, and the container's
             // interface drops what is not for its own.
@@ -139,7 +140,7 @@ internal static class SharedHostState
         }
     }
 
-    private static void EnsureFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
+    private static void EnsureFlows(NetlinkConnection host, HostConfiguration facts, FlowClassifierParent parent)
     {
         var failures = TryMakeFlows(host, facts, parent);
         if (failures.Count > 0 && Qdiscs.List(host, facts.Master.Index).Find(q => IsOurs(q) && q.Parent != parent.Handle) is { } misplaced)
@@ -180,7 +181,7 @@ internal static class SharedHostState
         }
     }
 
-    private static IReadOnlyList<NetlinkFailure> TryMakeFlows(NetlinkConnection host, HostFacts facts, FlowClassifierParent parent)
+    private static IReadOnlyList<NetlinkFailure> TryMakeFlows(NetlinkConnection host, HostConfiguration facts, FlowClassifierParent parent)
     {
         var batch = new NetlinkBatch();
         UniqueFlows.AddQdisc(batch, facts.Master.Index, parent.Handle, $"add fq_codel to {facts.Master.Name}");

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Plugin.Configuration;
 
@@ -116,9 +115,9 @@ internal static class OperatorCommands
         {
             return action();
         }
-        catch (CniException e)
+        catch (Exception e) when (ErrorCodes.Find(e) is { } known)
         {
-            Console.Error.WriteLine($"cni-portmap-isolate: error {e.Code}: {e.Message}{(e.Details is null ? "" : $": {e.Details}")}");
+            Console.Error.WriteLine($"cni-portmap-isolate: error {known.Code}: {known.Message}{(known.Details is null ? "" : $": {known.Details}")}");
             return Fault;
         }
         catch (Exception e) when (e is StoreException or IOException or UnauthorizedAccessException)

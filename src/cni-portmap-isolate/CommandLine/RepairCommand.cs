@@ -1,6 +1,7 @@
 using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Repairing;
 
@@ -66,10 +67,10 @@ internal static class RepairCommand
                 mended += result.Mended.Count;
                 faults += result.Left.Count;
             }
-            catch (Exception e) when (e is CniException or IOException or StoreException)
+            catch (Exception e) when (e is CniException or IsolationException or IOException or StoreException)
             {
                 // The others are not to wait for this one.
-                var known = e as CniException;
+                var known = ErrorCodes.Find(e);
                 Console.Error.WriteLine($"cni-portmap-isolate: {(known is null ? $"{attachment.Key}" : $"error {known.Code}")}: {e.Message}{(known?.Details is { } details ? $": {details}" : "")}");
                 faults++;
             }

@@ -1,6 +1,7 @@
 using System.Net;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
@@ -19,11 +20,11 @@ internal static class AddCommand
         var configuration = NetworkConfiguration.From(request);
         using var session = new Session(configuration.StateDir);
         using var container = ContainerNamespace.Open(request.Netns, session.Namespace);
-        var facts = HostFacts.Read(session.Host, configuration.Master);
+        var facts = HostConfiguration.Read(session.Host, configuration.Master, configuration.Address, () => ListShared(session));
         configuration.CheckAgainstHostRange(facts.EphemeralRange);
         configuration.CheckHostIps(new IPAddress(facts.Address.Address.ToBytes()));
         ScatteredPorts.Refuse(configuration.Claims);
-        var limits = facts.ReadLimits(configuration);
+        var limits = RateLimits.From(configuration, facts);
         foreach (var warning in limits.Warnings)
         {
             log.Warning("{Warning:l}", warning);
@@ -92,6 +93,13 @@ internal static class AddCommand
     }
 
     /// <summary>
+    /// What the containers of this host share. Without the store's lock: it matters only where the master has several addresses, and the worst
+    /// of an answer that is a moment old is what the first container gets anyway.
+    /// </summary>
+    private static IReadOnlyCollection<IPAddress> ListShared(Session session) => HostConfiguration.MostCommonFirst(
+        session.Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a)).Select(a => a.Address));
+
+    /// <summary>
     /// The container as it is before anything is made: what is in the way belongs to somebody else and is left alone. Not earlier than this, for the
     /// reservation clears away what an ADD that died has left.
     /// </summary>
@@ -112,7 +120,7 @@ internal static class AddCommand
                     : $"interface {existing.Name} of the namespace {container.Path} has the index {existing.Index} that {attachment.IfName} needs",
                 "it was there before this ADD and was left as it is");
         }
-        catch (Exception e) when (e is CniException or IOException)
+        catch (Exception e) when (e is CniException or IsolationException or IOException)
         {
             Release(session, attachment, log);
             throw;
@@ -147,7 +155,7 @@ internal static class AddCommand
         }
 
         var left = faults.Count > 0 ? Keep(session, attachment, faults, log) : Release(session, attachment, log);
-        if (cause is CniException known)
+        if (ErrorCodes.Find(cause) is { } known)
         {
             return left is null ? known : new CniException(known.Code, known.Message, known.Details is { } text ? $"{text}; {left}" : left, cause);
         }
@@ -173,7 +181,7 @@ internal static class AddCommand
 
             return left;
         }
-        catch (Exception e) when (e is CniException or StoreException or IOException)
+        catch (Exception e) when (e is CniException or IsolationException or StoreException or IOException)
         {
             // As it is, the record says that it is being made by a process that will soon be gone: that is cleared away as well.
             log.Error(e, "the record of {Attachment} could not be marked as being taken down", attachment.Key);
@@ -197,7 +205,7 @@ internal static class AddCommand
             session.RemoveSharedStateIfUnused();
             return null;
         }
-        catch (Exception e) when (e is CniException or StoreException or IOException)
+        catch (Exception e) when (e is CniException or IsolationException or StoreException or IOException)
         {
             log.Error(e, "the reservation of {Attachment} could not be released", attachment.Key);
             return $"what it had reserved could not be released completely: {e.Message}; DEL or GC does that";

@@ -25,7 +25,7 @@ internal static class CheckCommand
         else
         {
             RecordCheck.Compare(differences, attachment, configuration, request, container.Identity);
-            LiveCheck.Compare(differences, session, attachment, container, configuration.Master);
+            LiveCheck.Compare(differences, session, attachment, container, configuration.Master, configuration.Address);
         }
 
         if (differences.Count > 0)

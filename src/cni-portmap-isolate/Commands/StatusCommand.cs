@@ -1,4 +1,5 @@
 using CniIsolator.Cni;
+using CniIsolator.KernelState;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Configuration;
 
@@ -16,12 +17,12 @@ internal static class StatusCommand
         using var session = new Session(configuration.StateDir);
         try
         {
-            var facts = HostFacts.Read(session.Host, configuration.Master);
+            var facts = HostConfiguration.Read(session.Host, configuration.Master, configuration.Address, []);
             configuration.CheckAgainstHostRange(facts.EphemeralRange);
         }
-        catch (CniException e)
+        catch (Exception e) when (ErrorCodes.Find(e) is { } known)
         {
-            throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, e.Details, e);
+            throw new CniException(CniErrorCode.PluginNotAvailable, known.Message, known.Details, e);
         }
 
         var missing = FindMissing(NeedsOf(configuration));

@@ -2,6 +2,8 @@ using System.Globalization;
 using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
+using CniIsolator.Linux;
 
 namespace CniIsolator.Plugin.Configuration;
 
@@ -22,6 +24,13 @@ public sealed record RateLimits(RateLimit? Egress, RateLimit? Ingress, IReadOnly
 
     private const ulong BurstUnit = 64; // ns
     private const ulong NanosecondsInSecond = 1_000_000_000;
+
+    /// <summary>A container's limits on this host.</summary>
+    /// <exception cref="CniException">7: a limit that follows from the link's speed, which nobody tells.</exception>
+    internal static RateLimits From(NetworkConfiguration configuration, HostConfiguration host) =>
+        configuration.Egress.IsLimited || configuration.Ingress.IsLimited
+            ? From(configuration, LinkSettings.ReadSpeed(host.Master.Name) / 8, Processors.Online, Shaper.FrameSize((int)host.Master.Mtu))
+            : new RateLimits(null, null, []);
 
     /// <summary>Both directions of a container.</summary>
     /// <param name="configuration">The container's; its linkSpeed wins over the interface's.</param>

@@ -2,7 +2,6 @@ using System.Globalization;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Plugin.Attaching;
 using CniIsolator.Plugin.Verification;
 
@@ -59,7 +58,7 @@ internal static class LiveDiagnosis
         {
             findings.Look(attachment.Key.ToString(), $"container {attachment.ContainerId}", () =>
             {
-                var differences = Compare(host.Connection, dump, attachment);
+                var differences = Compare(host, dump, attachment);
                 if (differences is { Count: > 0 })
                 {
                     findings.Fault(attachment.Key.ToString(), Shorten(differences.All), host.Command($"repair {attachment.ContainerId}"));
@@ -83,7 +82,7 @@ internal static class LiveDiagnosis
     }
 
     /// <summary>Null where the container has just gone.</summary>
-    private static DifferenceList? Compare(NetlinkConnection connection, FilterDump dump, Attachment attachment)
+    private static DifferenceList? Compare(ExaminedHost host, FilterDump dump, Attachment attachment)
     {
         using var container = RecordedNamespace.TryOpen(attachment, attachment.Netns);
         if (container is null)
@@ -92,7 +91,7 @@ internal static class LiveDiagnosis
         }
 
         var differences = new DifferenceList();
-        if (MasterCheck.Read(differences, connection, attachment, attachment.Master) is { } facts)
+        if (MasterCheck.Read(differences, host.Connection, attachment, attachment.Master, host.Configuration?.Address) is { } facts)
         {
             MasterCheck.Compare(differences, attachment, facts);
         }

@@ -1,6 +1,7 @@
 using CniIsolator.Cni;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
@@ -60,23 +61,23 @@ internal sealed class AttachmentRepair(Session session)
             differences.Add("note of what the host was like before the first container", "host.json", "none");
         }
 
-        LiveCheck.Compare(differences, session, attachment, container, attachment.Master);
+        LiveCheck.Compare(differences, session, attachment, container, attachment.Master, null);
         return differences;
     }
 
     /// <summary>The host as it is now. A master that cannot be shared just now, such as one that is down or gone, leaves what the record says.</summary>
-    private HostFacts ReadHost(Attachment current)
+    private HostConfiguration ReadHost(Attachment current)
     {
         try
         {
-            var facts = HostFacts.Read(session.Host, current.Master);
+            var facts = HostConfiguration.Read(session.Host, current.Master, null, HostConfiguration.MostCommonFirst([current.Address]));
 
             // A host that has lost its default route, as a link does that goes down, has not got another gateway.
             return facts.HasDefaultRoute || current.Gateway is null ? facts : facts with { Gateway = InternetAddress.Parse(current.Gateway) };
         }
-        catch (CniException) when (FindMaster(current) is { } master && master.Name == current.Master)
+        catch (IsolationException) when (FindMaster(current) is { } master && master.Name == current.Master)
         {
-            return new HostFacts(
+            return new HostConfiguration(
                 master with { Mac = MacAddress.Parse(current.Mac), Mtu = (uint)current.Mtu },
                 new LinkAddress(master.Index, InternetAddress.Parse(current.Address), (byte)current.PrefixLength, 0, false),
                 current.Gateway is null ? null : InternetAddress.Parse(current.Gateway),
@@ -93,7 +94,7 @@ internal sealed class AttachmentRepair(Session session)
         return found ?? new Link(current.MasterIfIndex, current.Master, 0, (uint)current.Mtu, MacAddress.Parse(current.Mac), null, null, 0);
     }
 
-    private Attachment Begin(AttachmentKey key, HostFacts facts)
+    private Attachment Begin(AttachmentKey key, HostConfiguration facts)
     {
         using var store = session.Begin();
         var current = store.Find(key) ?? throw Unknown(key);
@@ -128,7 +129,7 @@ internal sealed class AttachmentRepair(Session session)
 
     private bool _isMasterGone;
 
-    private bool Mend(Attachment begun, Attachment target, HostFacts facts, NetworkNamespace container)
+    private bool Mend(Attachment begun, Attachment target, HostConfiguration facts, NetworkNamespace container)
     {
         var change = begun.Change!;
         if (Links.Find(session.Host, target.HostInterface) is null)
@@ -154,7 +155,7 @@ internal sealed class AttachmentRepair(Session session)
     }
 
     /// <summary>What has to be put back when the last container goes: of a master that was made again, what is ours there is known only now.</summary>
-    private HostRecord Note(HostFacts facts, Attachment begun)
+    private HostRecord Note(HostConfiguration facts, Attachment begun)
     {
         var netns = session.Namespace.Identity.ToString();
         var now = SharedHostState.Describe(session.Host, facts, netns);

@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
@@ -57,7 +58,7 @@ internal static class HostRepair
     /// <summary>What the containers share. Held shared while this runs: somebody may be adding another container.</summary>
     /// <exception cref="NetlinkException">The kernel refused.</exception>
     /// <exception cref="Cni.CniException">Somebody else's qdisc stands where ours should.</exception>
-    public static void MendShared(NetlinkConnection host, Attachment target, HostFacts facts, HostRecord note, int missing)
+    public static void MendShared(NetlinkConnection host, Attachment target, HostConfiguration facts, HostRecord note, int missing)
     {
         var path = AttachmentPath.Of(target);
         var up = new NetlinkBatch(256);

@@ -1,3 +1,4 @@
+using System.Net;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Linux;
@@ -13,10 +14,11 @@ internal static class LiveCheck
     /// <param name="attachment">The record.</param>
     /// <param name="container">Its namespace.</param>
     /// <param name="master">The host's interface that it should share; null for that of the default route.</param>
-    public static void Compare(DifferenceList differences, Session session, Attachment attachment, NetworkNamespace container, string? master)
+    /// <param name="address">The address that it should share; null for the one that it shares, as long as the host has it.</param>
+    public static void Compare(DifferenceList differences, Session session, Attachment attachment, NetworkNamespace container, string? master, IPAddress? address)
     {
         var dump = new FilterDump(session.Host);
-        if (MasterCheck.Read(differences, session.Host, attachment, master) is { } facts)
+        if (MasterCheck.Read(differences, session.Host, attachment, master, address) is { } facts)
         {
             MasterCheck.Compare(differences, attachment, facts);
         }

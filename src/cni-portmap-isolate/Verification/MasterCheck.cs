@@ -1,8 +1,8 @@
-using CniIsolator.Cni;
+using System.Net;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Netlink;
-using CniIsolator.Plugin.Attaching;
 
 namespace CniIsolator.Plugin.Verification;
 
@@ -10,20 +10,20 @@ namespace CniIsolator.Plugin.Verification;
 internal static class MasterCheck
 {
     /// <summary>The host as it is now, or null: a master that cannot be shared any more is a difference like any other.</summary>
-    public static HostFacts? Read(DifferenceList differences, NetlinkConnection host, Attachment attachment, string? master)
+    public static HostConfiguration? Read(DifferenceList differences, NetlinkConnection host, Attachment attachment, string? master, IPAddress? address)
     {
         try
         {
-            return HostFacts.Read(host, master);
+            return HostConfiguration.Read(host, master, address, HostConfiguration.MostCommonFirst([attachment.Address]));
         }
-        catch (CniException e)
+        catch (IsolationException e)
         {
             differences.Add("master", $"{attachment.Master} with address {attachment.Address}", e.Message);
             return null;
         }
     }
 
-    public static void Compare(DifferenceList differences, Attachment attachment, HostFacts facts)
+    public static void Compare(DifferenceList differences, Attachment attachment, HostConfiguration facts)
     {
         differences.Compare("master", attachment.Master, facts.Master.Name);
         differences.Compare($"index of {attachment.Master}", attachment.MasterIfIndex, facts.Master.Index);

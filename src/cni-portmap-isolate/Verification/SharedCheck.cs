@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Tc;
 using CniIsolator.Plugin.Attaching;
@@ -14,7 +15,7 @@ internal static class SharedCheck
     {
         var host = dump.Connection;
         var path = AttachmentPath.Of(attachment);
-        var loopback = HostFacts.ReadLoopback(host);
+        var loopback = HostConfiguration.ReadLoopback(host);
         differences.Compare("MAC of the host's lo", attachment.Mac, loopback.Mac.ToString());
         differences.Compare("state of the host's lo", "up", loopback.IsUp ? "up" : "down");
         HostCheck.CompareSysctls(differences, Sysctls(attachment), "host");
