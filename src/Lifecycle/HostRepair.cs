@@ -83,7 +83,7 @@ public sealed class HostRepair
     {
         if (HasMoved && _host is { Master: { IsUp: true } master } && !IsMasterGone)
         {
-            Announcement.Send(master.Index, master.Mac.ToBytes(), _host.Address.Address.ToBytes());
+            AddressAnnouncement.Send(master.Index, master.Mac.ToBytes(), _host.Address.Address.ToBytes());
         }
     }
 

@@ -8,6 +8,7 @@ public enum Errno
     NoEntry = 2, // ENOENT
     NoSuchProcess = 3, // ESRCH
     Interrupted = 4, // EINTR
+    NoDeviceOrAddress = 6, // ENXIO
     NoSuchDevice = 19, // ENODEV
     BadDescriptor = 9, // EBADF
     TryAgain = 11, // EAGAIN

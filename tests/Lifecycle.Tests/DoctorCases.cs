@@ -26,7 +26,12 @@ internal static class DoctorCases
             }, false, ["warning  ports: ports 31000-32000", "any of 31100-32000", "-> sysctl -w net.ipv4.ip_local_reserved_ports=30000,31000-32000"]),
         new("master down", Host("ip link set eth0 down"), true, ["FAULT    master: master \"eth0\": the interface is down", "-> ip link set eth0 up"], Rounds: 2),
         new("no address", Host("ip address flush dev eth0"), true, ["FAULT    master", "no IPv4 address", "-> ip address add 10.77.0.2/24 dev eth0"], Rounds: 2),
-        new("several addresses", Host("ip address add 10.77.0.8/24 dev eth0"), false, ["warning  master: eth0 has several addresses", "-> ip address del 10.77.0.8/24 dev eth0"]),
+        new("several addresses", Host("ip address add 10.77.0.8/24 dev eth0"), false,
+            [
+                "warning  master: eth0 has several addresses: containers share 10.77.0.2/24, which those that run have already, and have nothing to do with 10.77.0.8/24",
+                "-> say which in the configuration: \"address\": \"10.77.0.2\"",
+            ],
+            Rounds: 0),
         new("default route lost", Host("ip route del default"), true, ["FAULT    master: the host has no default route", "-> ip route add default via 10.77.0.1 dev eth0"]),
         new("master's MTU", Host("ip link set eth0 mtu 1400"), true, ["FAULT    testnet/c1/eth0: MTU of eth0: expected 1500, found 1400", "-> cni-portmap-isolate repair c1"]),
         new("master's MAC", Host("ip link set eth0 address 02:00:00:00:00:77"), true, ["MAC of eth0", "found 02:00:00:00:00:77", "-> cni-portmap-isolate repair c1"]),

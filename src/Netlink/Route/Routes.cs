@@ -4,7 +4,11 @@ using CniIsolator.Netlink.Protocol;
 namespace CniIsolator.Netlink.Route;
 
 /// <summary>A default route of the main table with one next hop.</summary>
-public sealed record DefaultRoute(int OutputInterface, InternetAddress? Gateway, uint Priority);
+/// <param name="OutputInterface">Index of the interface that packets leave by.</param>
+/// <param name="Gateway">The next hop; null where the destination itself is on the link.</param>
+/// <param name="Priority">The metric: the lowest wins.</param>
+/// <param name="Source">The address that the host's own packets get on this route; null where the kernel chooses one.</param>
+public sealed record DefaultRoute(int OutputInterface, InternetAddress? Gateway, uint Priority, InternetAddress? Source = null);
 
 /// <summary>Operations on IPv4 routes.</summary>
 public static class Routes
@@ -88,6 +92,7 @@ public static class Routes
                     {
                         RouteAttribute.OutputInterface => route with { OutputInterface = attribute.As<int>() },
                         RouteAttribute.Gateway => route with { Gateway = InternetAddress.FromWire(attribute.Value) },
+                        RouteAttribute.PreferredSource => route with { Source = InternetAddress.FromWire(attribute.Value) },
                         RouteAttribute.Priority => route with { Priority = attribute.As<uint>() },
                         _ => route,
                     };

@@ -18,7 +18,7 @@ internal static class CheckCommand
         if (session.Store.Find(key) is { } attachment)
         {
             RecordCheck.Compare(differences, attachment, configuration, request, container.Identity);
-            differences.AddRange(new AttachmentCheck(session).Compare(attachment, container, configuration.Master, null));
+            differences.AddRange(new AttachmentCheck(session).Compare(attachment, container, configuration.Master, configuration.Address));
         }
         else
         {

@@ -17,7 +17,7 @@ internal static class StatusCommand
         using var session = new Session(configuration.StateDir);
         try
         {
-            var host = HostConfiguration.Read(session.Host, configuration.Master, null, session.SharedAddresses());
+            var host = HostConfiguration.Read(session.Host, configuration.Master, configuration.Address, session.SharedAddresses());
             configuration.CheckAgainstHostRange(host.EphemeralRange);
         }
         catch (Exception e) when (e is CniException or IsolationException)

@@ -7,6 +7,7 @@ namespace CniIsolator.Plugin.Configuration;
 internal static class ConfigurationKeys
 {
     public const string Master = "master";
+    public const string Address = "address";
     public const string Ports = "ports";
     public const string EphemeralPorts = "ephemeralPorts";
     public const string EphemeralPortsPerContainer = "ephemeralPortsPerContainer";

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using CniIsolator.Cni;
 using CniIsolator.DataPath;
@@ -29,6 +31,21 @@ internal static class GeneralKeys
         {
             throw value.Invalid("cannot be the name of an interface", e.Message);
         }
+    }
+
+    /// <summary>Which of the master's IPv4 addresses is shared; null where the key is absent.</summary>
+    public static IPAddress? ReadAddress(ConfigValue config)
+    {
+        var value = config.Member(ConfigurationKeys.Address);
+        if (value.AsString() is not { } text)
+        {
+            return null;
+        }
+
+        // Of the forms that IPAddress reads as well, such as 10.1 or 010.0.0.1, a person means another address than it does.
+        return IPAddress.TryParse(text, out var address) && address.AddressFamily == AddressFamily.InterNetwork && address.ToString() == text
+            ? address
+            : throw value.Invalid("is no IPv4 address", "four decimal numbers joined by dots, without a prefix length");
     }
 
     public static string ReadStateDir(ConfigValue config) =>

@@ -23,6 +23,9 @@ public sealed record NetworkConfiguration
     /// <summary>The interface whose address is shared; null for that of the IPv4 default route.</summary>
     public string? Master { get; init; }
 
+    /// <summary>The IPv4 address of the master that is shared; null for the one that containers share already, else the default route's.</summary>
+    public IPAddress? Address { get; init; }
+
     /// <summary>What containers may ask for; may be empty.</summary>
     public required PortSet Ports { get; init; }
 
@@ -98,6 +101,7 @@ public sealed record NetworkConfiguration
         {
             Name = config.Name,
             Master = GeneralKeys.ReadMaster(top),
+            Address = GeneralKeys.ReadAddress(top),
             Ports = ports,
             EphemeralPorts = pool,
             EphemeralPortsPerContainer = EphemeralPool.ReadSliceSize(config, args, pool),

@@ -1,5 +1,8 @@
 using CniIsolator.Cni;
 using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
+using CniIsolator.Linux;
+using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Configuration;
 
@@ -8,20 +11,19 @@ namespace CniIsolator.Plugin.Diagnosis;
 /// <summary>The shared interface: whether it can be shared, and which address containers get.</summary>
 internal static class MasterDiagnosis
 {
-    private const byte ScopeHost = 254; // RT_SCOPE_HOST
-
     public static void Look(ExaminedHost host, FindingList findings)
     {
         try
         {
-            var facts = HostConfiguration.Read(host.Connection, host.MasterName, null, host.Session.SharedAddresses());
+            var facts = HostConfiguration.Read(
+                host.Connection, host.MasterName, host.Configuration?.Address, host.Session.SharedAddresses());
             findings.Good("master", $"{facts.Master.Name} with {facts.Address}, MAC {facts.Master.Mac}, MTU {facts.Master.Mtu}");
             LookAtAddresses(host, findings, facts);
             LookAtGateway(host, findings, facts);
         }
         catch (IsolationException e)
         {
-            findings.Fault("master", e.Message, Remedy(host));
+            findings.Fault("master", e.Message, e.Details ?? Remedy(host));
         }
     }
 
@@ -34,7 +36,8 @@ internal static class MasterDiagnosis
 
         try
         {
-            foreach (var warning in RateLimits.On(HostConfiguration.Read(host.Connection, configuration.Master, null, host.Session.SharedAddresses()), configuration).Warnings)
+            var facts = HostConfiguration.Read(host.Connection, configuration.Master, configuration.Address, []);
+            foreach (var warning in RateLimits.On(facts, configuration).Warnings)
             {
                 findings.Warn("limits", warning, "change the key in the configuration");
             }
@@ -51,14 +54,23 @@ internal static class MasterDiagnosis
 
     private static void LookAtAddresses(ExaminedHost host, FindingList findings, HostConfiguration facts)
     {
-        var others = Addresses.List(host.Connection, facts.Master.Index).Where(a => a.Scope < ScopeHost && a.Address != facts.Address.Address).ToList();
-        if (others.Count > 0)
+        var others = HostConfiguration.ListAddresses(host.Connection, facts.Master.Index).Where(a => a.Address != facts.Address.Address).ToList();
+        if (others.Count == 0 || facts.Reason == AddressReason.Configured)
         {
-            findings.Warn(
-                "master",
-                $"{facts.Master.Name} has several addresses: containers share {facts.Address}, the first, and have nothing to do with {string.Join(", ", others)}",
-                others.Select(a => $"ip address del {a} dev {facts.Master.Name}"));
+            // An operator who names one knows of the others.
+            return;
         }
+
+        var reason = facts.Reason switch
+        {
+            AddressReason.Containers => "which those that run have already",
+            AddressReason.Route => "the source of the default route",
+            _ => "the first",
+        };
+        findings.Warn(
+            "master",
+            $"{facts.Master.Name} has several addresses: containers share {facts.Address}, {reason}, and have nothing to do with {string.Join(", ", others)}",
+            $"say which in the configuration: \"{ConfigurationKeys.Address}\": \"{facts.Address.Address}\"");
     }
 
     /// <summary>A link that goes down loses its routes, and nobody puts those back that were not made by a network manager.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
@@ -22,7 +23,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
 
     private readonly NetlinkConnection _host;
     private readonly NetworkNamespace _namespace;
-    private readonly HostFacts _facts;
+    private readonly HostConfiguration _facts;
     private readonly Dictionary<int, Attachment> _attachments = [];
 
     public KernelFloor(Topology topology)
@@ -31,7 +32,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
         (_host, _namespace, _facts) = topology.Host.Run(() =>
         {
             NetlinkConnection host = NetlinkConnection.Open();
-            HostFacts facts = HostFacts.Read(host, topology.Options.Master);
+            HostConfiguration facts = HostConfiguration.Read(host, topology.Options.Master, null, []);
             SharedHostState.Ensure(host, facts, hostLoopback: true, flows: null);
             return (host, NetworkNamespace.OpenCurrent(), facts);
         });

@@ -144,6 +144,28 @@ public sealed class RouteKernelTests : IDisposable
     }
 
     [Fact]
+    public void A_default_route_names_the_source_that_it_prefers()
+    {
+        _host.AddPair(_connection);
+        Execute(_connection, b => Addresses.Add(b, 7, InternetAddress.Parse("10.77.0.2"), 24));
+        Execute(_connection, b => Addresses.Add(b, 7, InternetAddress.Parse("10.77.0.3"), 24));
+        var byHand = new NetlinkBatch();
+        using (var message = byHand.Message((ushort)RouteMessage.NewRoute, MessageFlags.Create, "route with source"))
+        {
+            message.Structure(new RouteHeader { Family = Route.AddressFamily.InterNetwork, Table = 254, Protocol = 3, Scope = 0, Type = 1 });
+            message.Attribute(RouteAttribute.OutputInterface, 7);
+            message.Attribute(RouteAttribute.Gateway, InternetAddress.Parse("10.77.0.1").ToBytes());
+            message.Attribute(RouteAttribute.PreferredSource, InternetAddress.Parse("10.77.0.3").ToBytes());
+        }
+
+        _connection.ExecuteOrThrow(byHand);
+        var route = new DefaultRoute(7, InternetAddress.Parse("10.77.0.1"), 0, InternetAddress.Parse("10.77.0.3"));
+        Assert.Equal([route], Routes.ListDefaults(_connection));
+        Execute(_connection, b => Routes.DeleteDefault(b, route));
+        Assert.Empty(Routes.ListDefaults(_connection));
+    }
+
+    [Fact]
     public void Neighbour_is_found_after_it_was_added_also_twice()
     {
         _host.AddPair(_connection);

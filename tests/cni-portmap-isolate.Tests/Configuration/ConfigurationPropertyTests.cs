@@ -9,7 +9,7 @@ public sealed class ConfigurationPropertyTests
 {
     private static readonly string[] Keys =
     [
-        "master", "ports", "ephemeralPorts", "ephemeralPortsPerContainer", "egressRateLimitPerContainer", "egressRatePerCpu",
+        "master", "address", "ports", "ephemeralPorts", "ephemeralPortsPerContainer", "egressRateLimitPerContainer", "egressRatePerCpu",
         "minimumEgressRateLimit", "maximumEgressRateLimit", "egressCeilLimit", "egressBurst", "ingressRateLimitPerContainer",
         "ingressRatePerCpu", "linkSpeed", "egressUniqueFlowPerContainer", "egressFlowClassifierParent", "hostLoopback",
         "portMappings", "dns", "stateDir", "logFile", "logLevel", "gcForce", "ipam", "runtimeConfig", "args",
@@ -18,7 +18,7 @@ public sealed class ConfigurationPropertyTests
     private static readonly string[] Values =
     [
         "null", "true", "0", "-1", "16", "1024", "65536", "1e9", "1e400", "1.5", "\"\"", "\"auto\"", "\"root\"", "\"1:1\"",
-        "\"37500KB\"", "\"31000-32000\"", "\"1-65535\"", "\"40000-45000,50000-60000\"", "\"0\"", "\"/x\"", "\"deny\"", "\"debug\"",
+        "\"37500KB\"", "\"31000-32000\"", "\"1-65535\"", "\"40000-45000,50000-60000\"", "\"0\"", "\"10.0.0.1\"", "\"/x\"", "\"deny\"", "\"debug\"",
         "\"\\ud800\"", "[]", "{}", "[1]", "[{}]", "[{\"hostPort\":31005}]", "{\"type\":\"x\"}", "{\"portMappings\":[{\"hostPort\":31005,\"hostIP\":\"::\"}]}",
         "{\"bandwidth\":{\"ingressRate\":1e18,\"egressBurst\":5}}", "{\"bandwidth\":5}", "{\"nameservers\":[\"a\",null]}",
         "{\"org.apache.mesos\":{\"network_info\":{\"port_mappings\":[{\"host_port\":31005}],\"labels\":{\"labels\":[{\"key\":\"cpus\",\"value\":\"2\"}]}}}}",

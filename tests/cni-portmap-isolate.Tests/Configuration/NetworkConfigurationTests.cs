@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
@@ -55,7 +56,7 @@ public sealed class NetworkConfigurationTests
     {
         string[] keys =
         [
-            "master", "ports", "ephemeralPortsPerContainer", "egressRateLimitPerContainer", "egressRatePerCpu",
+            "master", "address", "ports", "ephemeralPortsPerContainer", "egressRateLimitPerContainer", "egressRatePerCpu",
             "minimumEgressRateLimit", "maximumEgressRateLimit", "egressCeilLimit", "egressBurst", "linkSpeed",
             "egressUniqueFlowPerContainer", "egressFlowClassifierParent", "hostLoopback", "portMappings", "dns", "stateDir",
             "logFile", "logLevel", "gcForce", "ipam", "runtimeConfig", "args",
@@ -68,7 +69,7 @@ public sealed class NetworkConfigurationTests
     public void Every_key_in_any_case()
     {
         const string json = """
-            {"name":"net","TYPE":"t","Master":"bond0","PORTS":"31000-31999,33000","EphemeralPorts":"40960-49151",
+            {"name":"net","TYPE":"t","Master":"bond0","ADDRESS":"192.0.2.7","PORTS":"31000-31999,33000","EphemeralPorts":"40960-49151",
              "ephemeralportspercontainer":512,"EGRESSRATELIMITPERCONTAINER":"37500KB","minimumEgressRateLimit":1000,
              "maximumEgressRateLimit":"1GB","egressCeilLimit":"50MB","egressBurst":"1 mb","IngressRatePerCpu":"AUTO",
              "minimumIngressRateLimit":0,"maximumIngressRateLimit":"2TB","ingressCeilLimit":5,"ingressBurst":"6B",
@@ -78,6 +79,7 @@ public sealed class NetworkConfigurationTests
             """;
         var configuration = NetworkConfiguration.From(CniConfig.Parse(Encoding.UTF8.GetBytes(json)), CniArgs.Empty);
         Assert.Equal("bond0", configuration.Master);
+        Assert.Equal(IPAddress.Parse("192.0.2.7"), configuration.Address);
         Assert.Equal("31000-31999,33000", configuration.Ports.ToString());
         Assert.Equal("40960-49151", configuration.EphemeralPorts.ToString());
         Assert.Equal(512, configuration.EphemeralPortsPerContainer);
@@ -95,6 +97,12 @@ public sealed class NetworkConfigurationTests
         Assert.Equal("10.0.0.1", configuration.Dns!.Nameservers.Single());
         Assert.Equal(("/run/x", "/var/log/x", LogLevel.Warning), (configuration.StateDir, configuration.LogFile, configuration.LogLevel));
     }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("\"address\":null", null)]
+    [InlineData("\"address\":\"10.77.0.2\"", "10.77.0.2")]
+    public void Address(string keys, string? address) => Assert.Equal(address, Given.Configuration(keys).Address?.ToString());
 
     [Theory]
     [InlineData("\"ports\":\"\"", "")]
