@@ -47,10 +47,7 @@ public sealed class CheckTests
         ("master MTU", Host("ip link set eth0 mtu 1400"), ["MTU of eth0", "expected 1500", "found 1400"]),
         ("host lo accept_local", HostSysctl("conf/lo/accept_local", "0"), ["host sysctl net/ipv4/conf/lo/accept_local", "expected 1", "found 0"]),
         ("host lo route_localnet", HostSysctl("conf/lo/route_localnet", "0"), ["host sysctl net/ipv4/conf/lo/route_localnet", "expected 1", "found 0"]),
-        ("host end forwarding", HostSysctl("conf/VETH/forwarding", "1"), ["conf/VETH/forwarding", "expected 0", "found 1"]),
-        ("host end rp_filter", HostSysctl("conf/VETH/rp_filter", "2"), ["conf/VETH/rp_filter", "expected 1", "found 2"]),
         ("host end arp_ignore", HostSysctl("conf/VETH/arp_ignore", "0"), ["conf/VETH/arp_ignore", "expected 8", "found 0"]),
-        ("host end IPv6", HostSysctl("../ipv6/conf/VETH/disable_ipv6", "0"), ["conf/VETH/disable_ipv6", "expected 1", "found 0"]),
         ("local port range", InsideSysctl("ip_local_port_range", "32768 60999"), ["ip_local_port_range", "16384", "32768"]),
         ("container eth0 accept_local", InsideSysctl("conf/eth0/accept_local", "0"), ["conf/eth0/accept_local", "expected 1", "found 0"]),
         ("container lo accept_local", InsideSysctl("conf/lo/accept_local", "0"), ["container sysctl net/ipv4/conf/lo/accept_local", "expected 1", "found 0"]),
@@ -97,6 +94,27 @@ public sealed class CheckTests
 
         PluginResult With(string? previous) => bed.Plugin.Run(bed.Plugin.Attachment(
             "CHECK", container.Path, "c1", config: bed.Config.With("prevResult", previous is null ? null : JsonNode.Parse(previous))));
+    }
+
+    // Docker sets the first when it starts; the kernel writes it, and the IPv6 ones, to every device.
+    [Theory]
+    [InlineData("ip_forward", "1")]
+    [InlineData("conf/all/forwarding", "1")]
+    [InlineData("conf/all/rp_filter", "2")]
+    [InlineData("conf/VETH/rp_filter", "2")]
+    [InlineData("../ipv6/conf/all/forwarding", "1")]
+    [InlineData("../ipv6/conf/all/disable_ipv6", "0")]
+    [InlineData("../ipv6/conf/default/disable_ipv6", "0")]
+    [InlineData("../ipv6/conf/VETH/disable_ipv6", "0")]
+    public void What_an_administrator_may_set_without_harm_is_no_difference(string name, string value)
+    {
+        using Bed bed = new();
+        Namespace container = bed.Added("c1");
+        string path = name.Replace("VETH", bed.HostInterface("c1"), StringComparison.Ordinal);
+        bed.Host.Sysctl($"net/ipv4/{path}", value);
+        bed.Plugin.Check(container, "c1").Require();
+        Assert.Equal("nothing to repair", bed.Plugin.CommandLine("repair", "c1").Output.Trim());
+        Assert.Equal(value, bed.Host.Sysctl($"net/ipv4/{path}"));
     }
 
     [Fact]

@@ -11,7 +11,10 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 
     public override string Subject => $"address of {Device} in the container";
 
-    public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Address.ToString())];
+    public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Others.Length == 0 ? Address.ToString() : Others)];
+
+    /// <summary>What the interface has in the place of this one; empty where it has this one.</summary>
+    public string Others { get; init; } = "";
 
     internal override void Create(ChangeContext context) => Addresses.Add(context.Batch, Address.Index, Address.Address, Address.PrefixLength);
 

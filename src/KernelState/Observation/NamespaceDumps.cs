@@ -79,8 +79,13 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
         ? null
         : veth with { Kind = link.Kind ?? "", Index = link.Index, HostIndex = link.Kind == "veth" ? link.PeerIndex : 0 };
 
-    private AddressState? FindAddress(AddressState planned) =>
-        AddressesOf(planned.Address.Index).Exists(a => a.Address == planned.Address.Address && a.PrefixLength == planned.Address.PrefixLength) ? planned : null;
+    private AddressState? FindAddress(AddressState planned)
+    {
+        var found = AddressesOf(planned.Address.Index);
+        return found.Exists(a => a.Address == planned.Address.Address && a.PrefixLength == planned.Address.PrefixLength) ? planned
+            : found.Count == 0 ? null
+            : planned with { Others = string.Join(", ", found) };
+    }
 
     /// <summary>The one with our next hop, else the one of our metric: others were made by somebody else.</summary>
     private RouteState? FindRoute(RouteState planned)
@@ -142,7 +147,17 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
         return link;
     }
 
-    private List<LinkAddress> AddressesOf(int index) => Once(_addresses, index, i => Addresses.List(connection, i));
+    private List<LinkAddress> AddressesOf(int index) => Once(_addresses, index, i =>
+    {
+        try
+        {
+            return Addresses.List(connection, i);
+        }
+        catch (NetlinkException e) when (e.Errno == Errno.NoSuchDevice)
+        {
+            return [];
+        }
+    });
 
     private List<DefaultRoute> Routes() => _routes ??= Netlink.Route.Routes.ListDefaults(connection);
 

@@ -1,9 +1,5 @@
 using CniIsolator.Cni;
 using CniIsolator.KernelState;
-using CniIsolator.Lifecycle;
-using CniIsolator.Linux;
-using CniIsolator.Netlink;
-using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Configuration;
 
 namespace CniIsolator.Plugin.Diagnosis;

@@ -1,12 +1,13 @@
 using System.Diagnostics;
-using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.KernelState;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.KernelState.Objects;
+using CniIsolator.KernelState.Observation;
+using CniIsolator.KernelState.Plans;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Bench.Control;
@@ -23,18 +24,18 @@ internal sealed class KernelFloor : IContestant, IDisposable
 
     private readonly NetlinkConnection _host;
     private readonly NetworkNamespace _namespace;
-    private readonly HostConfiguration _facts;
+    private readonly HostValues _values;
     private readonly Dictionary<int, Attachment> _attachments = [];
 
     public KernelFloor(Topology topology)
     {
         Topology = topology;
-        (_host, _namespace, _facts) = topology.Host.Run(() =>
+        (_host, _namespace, _values) = topology.Host.Run(() =>
         {
             NetlinkConnection host = NetlinkConnection.Open();
-            HostConfiguration facts = HostConfiguration.Read(host, topology.Options.Master, null, []);
-            SharedHostState.Ensure(host, facts, hostLoopback: true, flows: null);
-            return (host, NetworkNamespace.OpenCurrent(), facts);
+            HostValues values = HostConfiguration.Read(host, topology.Options.Master, null, []).Values;
+            HostDataPath.Ensure(host, values, hostLoopback: true, flows: null);
+            return (host, NetworkNamespace.OpenCurrent(), values);
         });
     }
 
@@ -49,17 +50,17 @@ internal sealed class KernelFloor : IContestant, IDisposable
     {
         using NetworkNamespace inside = NetworkNamespace.Open(container.Path);
         Attachment attachment = Describe(number, inside);
-        AttachmentPath path = AttachmentPath.Of(attachment);
         long started = Stopwatch.GetTimestamp();
-        inside.Run(() => ContainerSide.Build(attachment, path, _namespace.Descriptor, null));
         using HostEndPrograms programs = HostEndPrograms.Load();
-        IReadOnlyList<NetlinkFailure> failures = HostSide.Build(_host, attachment, path, programs).Failures;
-        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
-        if (failures.Count > 0)
+        AttachmentPlan plan = AttachmentPlan.Of(attachment, programs.Tags);
+        inside.Run(() =>
         {
-            throw failures[0].ToException();
-        }
-
+            using NetlinkConnection connection = NetlinkConnection.Open();
+            new Reconciler(new NamespaceKernel(connection, Place.Container, _namespace.Descriptor)).Apply(plan.Container).OrThrow();
+        });
+        Outcome outcome = new Reconciler(new NamespaceKernel(_host, Place.Host, programs: programs)).Apply(new Plan([.. plan.HostEnd.Objects, .. plan.Entries.Objects]));
+        double milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        outcome.OrThrow();
         _attachments[number] = attachment;
         return milliseconds;
     });
@@ -67,22 +68,15 @@ internal sealed class KernelFloor : IContestant, IDisposable
     public double Delete(int number, Namespace container) => Topology.Host.Run(() =>
     {
         _attachments.Remove(number, out Attachment? attachment);
-        AttachmentPath path = AttachmentPath.Of(attachment!);
         using NetworkNamespace inside = NetworkNamespace.Open(container.Path);
         long started = Stopwatch.GetTimestamp();
-        NetlinkBatch entries = new();
-        foreach (CniIsolator.Netlink.Tc.U32Filter filter in HostSide.Entries(path))
-        {
-            CniIsolator.Netlink.Tc.U32Filters.Delete(entries, filter.At, filter.Handle, "remove the container's entries");
-        }
-
-        _host.ExecuteOrThrow(entries);
+        SharedEntries.Remove(new NamespaceKernel(_host, Place.Host), [AttachmentPlan.Of(attachment!).Entries]);
         long deleting = Stopwatch.GetTimestamp();
         NetlinkBatch link = new(256);
-        Links.Delete(link, path.HostEnd, "remove the veth");
+        Links.Delete(link, attachment!.Numbers.HostEnd, "remove the veth");
         _host.ExecuteOrThrow(link);
         DeleteLink.Add(Stopwatch.GetElapsedTime(deleting).TotalMilliseconds);
-        inside.Run(() => ContainerSide.Remove());
+        inside.Run(() => ContainerRestoration.Steps(null).ForEach(step => step()));
         return Stopwatch.GetElapsedTime(started).TotalMilliseconds;
     });
 
@@ -102,7 +96,7 @@ internal sealed class KernelFloor : IContestant, IDisposable
             Namespace = new NamespaceReference(inside.Path, inside.Identity.Device, inside.Identity.Inode),
             MadeOn = new HostReference("", _namespace.Identity.ToString()),
             Numbers = new KernelNumbers { HostEnd = FirstIndex + slice.Begin, ContainerEnd = FirstIndex + slice.Begin, Slot = number + 1 },
-            Host = _facts.ToValues(),
+            Host = _values,
             Ports = new OwnedPorts
             {
                 Slice = slice,

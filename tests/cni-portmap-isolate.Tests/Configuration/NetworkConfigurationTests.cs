@@ -1,3 +1,4 @@
+using CniIsolator.DataPath;
 using System.Net;
 using System.Text;
 using CniIsolator.Cni;

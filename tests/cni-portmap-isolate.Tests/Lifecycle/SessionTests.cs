@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using CniIsolator.Cni;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
 
-namespace CniIsolator.Plugin.Tests.Attaching;
+namespace CniIsolator.Plugin.Tests.Lifecycle;
 
 /// <summary>Waiting for another process has an end, and the error says for whom it was.</summary>
 public sealed class SessionTests : IDisposable
@@ -28,8 +28,8 @@ public sealed class SessionTests : IDisposable
         {
             Assert.Equal("held", holder.StandardOutput.ReadLine());
             using var session = new Session(_state.FullName, TimeSpan.FromMilliseconds(30));
-            var error = Assert.Throws<CniException>(() => Use(session, name));
-            Assert.Equal(CniErrorCode.TryAgainLater, error.Code);
+            var error = Assert.Throws<IsolationException>(() => Use(session, name));
+            Assert.Equal(IsolationFault.TryAgainLater, error.Fault);
             Assert.Contains(path, error.Message, StringComparison.Ordinal);
             Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"process {holder.Id} (flock "), error.Message, StringComparison.Ordinal);
             Assert.Contains("0.03 s", error.Message, StringComparison.Ordinal);

@@ -1,9 +1,9 @@
-using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Ipam.Tests;
-using CniIsolator.Plugin.Attaching;
+using CniIsolator.KernelState;
+using CniIsolator.Lifecycle;
 
-namespace CniIsolator.Plugin.Tests.Attaching;
+namespace CniIsolator.Plugin.Tests.Lifecycle;
 
 /// <summary>Who takes an attachment down waits for others that work on it, and removes no record but its own. No kernel is touched: the records are of another host.</summary>
 public sealed class DetachmentTests : IDisposable
@@ -33,8 +33,8 @@ public sealed class DetachmentTests : IDisposable
     {
         using var session = Open(TimeSpan.FromMilliseconds(30));
         var written = Write(session, With(state, changing, ProcessIdentity.Current));
-        var error = Assert.Throws<CniException>(() => Detachment.Claim(session, written.Key));
-        Assert.Equal(CniErrorCode.TryAgainLater, error.Code);
+        var error = Assert.Throws<IsolationException>(() => Detachment.Claim(session, written.Key));
+        Assert.Equal(IsolationFault.TryAgainLater, error.Fault);
         Assert.Equal($"{written.Key} is being {work} by process {Environment.ProcessId}", error.Message);
         Assert.Contains("waited 0.03 s", error.Details, StringComparison.Ordinal);
         Assert.Equal(written, session.Store.Find(written.Key));
