@@ -47,7 +47,8 @@ internal sealed class Reaper(Session session)
 
     /// <summary>What may go wrong with one attachment, in the kernel, in the store, or since its record has values that nothing can be computed from.</summary>
     public static bool IsFault(Exception e) =>
-        e is IOException or UnauthorizedAccessException or CniException or IsolationException or StoreException or FormatException or ArgumentException or OverflowException;
+        e is IOException or UnauthorizedAccessException or CniException or IsolationException or StoreException
+            or FormatException or ArgumentException or OverflowException;
 
     /// <summary>Marks them as being taken down by this process, so that no ADD, update or other reaper takes them up meanwhile.</summary>
     private List<Attachment> Claim(IReadOnlyList<Attachment> doomed)

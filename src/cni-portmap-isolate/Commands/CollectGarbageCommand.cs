@@ -50,7 +50,9 @@ internal static class CollectGarbageCommand
         if (faults.Count > 0)
         {
             // A store that is just busy is no reason for anyone to look into it.
-            var code = faults.TrueForAll(f => ErrorCodes.Find(f.Cause)?.Code == CniErrorCode.TryAgainLater) ? CniErrorCode.TryAgainLater : CniErrorCode.Internal;
+            var code = faults.TrueForAll(f => ErrorCodes.Find(f.Cause)?.Code == CniErrorCode.TryAgainLater)
+                ? CniErrorCode.TryAgainLater
+                : CniErrorCode.Internal;
             throw new CniException(code, "some attachments could not be collected", string.Join("; ", faults.Select(f => $"{f.Key}: {f.Cause.Message}")));
         }
     }

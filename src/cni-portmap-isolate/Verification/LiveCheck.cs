@@ -15,7 +15,8 @@ internal static class LiveCheck
     /// <param name="container">Its namespace.</param>
     /// <param name="master">The host's interface that it should share; null for that of the default route.</param>
     /// <param name="address">The address that it should share; null for the one that it shares, as long as the host has it.</param>
-    public static void Compare(DifferenceList differences, Session session, Attachment attachment, NetworkNamespace container, string? master, IPAddress? address)
+    public static void Compare(
+        DifferenceList differences, Session session, Attachment attachment, NetworkNamespace container, string? master, IPAddress? address)
     {
         var dump = new FilterDump(session.Host);
         if (MasterCheck.Read(differences, session.Host, attachment, master, address) is { } facts)

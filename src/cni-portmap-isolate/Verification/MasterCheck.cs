@@ -10,7 +10,8 @@ namespace CniIsolator.Plugin.Verification;
 internal static class MasterCheck
 {
     /// <summary>The host as it is now, or null: a master that cannot be shared any more is a difference like any other.</summary>
-    public static HostConfiguration? Read(DifferenceList differences, NetlinkConnection host, Attachment attachment, string? master, IPAddress? address)
+    public static HostConfiguration? Read(
+        DifferenceList differences, NetlinkConnection host, Attachment attachment, string? master, IPAddress? address)
     {
         try
         {
