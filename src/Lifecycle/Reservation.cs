@@ -150,6 +150,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         }
 
         RefuseOtherMaster(store);
+        RefuseOtherAddress(store);
         if (FindNeighbour(store, container) is { } neighbour)
         {
             // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
@@ -373,6 +374,20 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
             IsolationFault.InvalidConfiguration,
             $"master \"{host.Master.Name}\": containers of this host share the address of {other.Host.Master} already",
             "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
+    }
+
+    /// <summary>Where the operator names an address, and containers share another one that the host still has, they are not to be cut off.</summary>
+    private void RefuseOtherAddress(StoreTransaction store)
+    {
+        if (host.Reason == AddressReason.Configured
+            && store.Attachments.FirstOrDefault(
+                a => session.IsOnThisHost(a) && !a.Host.Address.Equals(host.Values.Address) && session.Conditions.IsAlive(a)) is { } other)
+        {
+            throw new IsolationException(
+                IsolationFault.InvalidConfiguration,
+                $"address \"{host.Values.Address}\": containers of this host share {other.Host.Address} already",
+                $"all containers share one address; {other.Key} is one of those that have to end first");
+        }
     }
 
     private Attachment? FindNeighbour(StoreTransaction store, NetworkNamespace container) =>

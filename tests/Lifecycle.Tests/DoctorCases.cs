@@ -28,7 +28,8 @@ internal static class DoctorCases
         new("no address", Host("ip address flush dev eth0"), true, ["FAULT    master", "no IPv4 address", "-> ip address add 10.77.0.2/24 dev eth0"], Rounds: 2),
         new("several addresses", Host("ip address add 10.77.0.8/24 dev eth0"), false,
             [
-                "warning  master: eth0 has several addresses: containers share 10.77.0.2/24, which those that run have already, and have nothing to do with 10.77.0.8/24",
+                "warning  master: eth0 has several addresses: containers share 10.77.0.2/24, which those that run have already, "
+                + "and have nothing to do with 10.77.0.8/24",
                 "-> say which in the configuration: \"address\": \"10.77.0.2\"",
             ],
             Rounds: 0),

@@ -26,10 +26,24 @@ public sealed class SharedAddressTests : IDisposable
         _bed.Plugin.Check(container, "c1", config: config.WithPorts(31005)).Require();
         _bed.Plugin.Status(config).Require();
         await AssertReachesAsync(_bed.Net.Out, container, Second);
-        await AssertReachesAsync(_bed.Host, container, Second);
         await AssertSendsFromAsync(container, Second);
         _bed.Plugin.Del(container, "c1", config: config).Require();
         Assert.Empty(_bed.Records);
+    }
+
+    [Fact]
+    public async Task The_host_itself_reaches_one_with_a_prefix_length_of_its_own()
+    {
+        const string Third = "10.77.0.9";
+        NetworkConfig config = _bed.Config.With("address", Third);
+        _bed.Host.Ip($"address add {Third}/32 dev eth0");
+        Namespace container = Added("c1", Third, config.WithPorts(31005), 32);
+        await AssertReachesAsync(_bed.Host, container, Third);
+        await AssertReachesAsync(_bed.Host, container, "127.0.0.1");
+        await AssertReachesAsync(_bed.Net.Out, container, Third);
+        await AssertSendsFromAsync(container, Third);
+        Assert.DoesNotContain("secondary", Doctor(config).Output, StringComparison.Ordinal);
+        Bed.Says(Doctor(_bed.Config.With("address", Second)).Output, $"warning  master: {Second}/24 is a secondary address of eth0", "such as /32");
     }
 
     [Fact]
@@ -93,7 +107,10 @@ public sealed class SharedAddressTests : IDisposable
         Assert.Empty(_bed.Records);
         CommandResult told = Doctor(config);
         Assert.Equal(1, told.ExitCode);
-        Bed.Says(told.Output, $"FAULT    master: address \"{address}\": eth0 has no such address, it has {First}/24, {Second}/24", "-> name one of those, or leave the key out");
+        Bed.Says(
+            told.Output,
+            $"FAULT    master: address \"{address}\": eth0 has no such address, it has {First}/24, {Second}/24",
+            "-> name one of those, or leave the key out");
     }
 
     [Theory]
@@ -117,9 +134,15 @@ public sealed class SharedAddressTests : IDisposable
     [Fact]
     public void Doctor_says_which_one_is_shared_and_why()
     {
-        Bed.Says(Doctor(_bed.Config).Output, "warning  master: eth0 has several addresses", $"share {First}/24, the first, and have nothing to do with {Second}/24");
+        Bed.Says(
+            Doctor(_bed.Config).Output,
+            "warning  master: eth0 has several addresses",
+            $"share {First}/24, the first, and have nothing to do with {Second}/24");
         PreferSecond();
-        Bed.Says(Doctor(_bed.Config).Output, $"share {Second}/24, the source of the default route,", $"-> say which in the configuration: \"address\": \"{Second}\"");
+        Bed.Says(
+            Doctor(_bed.Config).Output,
+            $"share {Second}/24, the source of the default route,",
+            $"-> say which in the configuration: \"address\": \"{Second}\"");
         Added("c1", First, _bed.Config.With("address", First));
         Bed.Says(Doctor(_bed.Config).Output, $"share {First}/24, which those that run have already,");
 
@@ -131,12 +154,12 @@ public sealed class SharedAddressTests : IDisposable
 
     private void PreferSecond() => _bed.Host.Ip($"route replace default via 10.77.0.1 dev eth0 src {Second}");
 
-    private Namespace Added(string id, string address, NetworkConfig? config = null)
+    private Namespace Added(string id, string address, NetworkConfig? config = null, int prefix = 24)
     {
         Namespace container = _bed.Container();
         _bed.Plugin.Add(container, id, config: config).Require();
         Assert.Equal(address, (string?)_bed.Record(id)["address"]);
-        Assert.Contains($"inet {address}/24", container.Ip("-4 address show dev eth0"), StringComparison.Ordinal);
+        Assert.Contains($"inet {address}/{prefix}", container.Ip("-4 address show dev eth0"), StringComparison.Ordinal);
         return container;
     }
 

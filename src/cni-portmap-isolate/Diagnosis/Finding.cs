@@ -41,7 +41,9 @@ internal sealed class FindingList
         {
             look();
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or Cni.CniException or KernelState.IsolationException or Ipam.StoreException or FormatException)
+        catch (Exception e) when (
+            e is IOException or UnauthorizedAccessException or Cni.CniException
+                or KernelState.IsolationException or Ipam.StoreException or FormatException)
         {
             Unknown(subject, what, e);
         }
