@@ -13,6 +13,8 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 
     public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Others.Length == 0 ? Address.ToString() : Others)];
 
+    public override bool FallsWith(KernelObject other) => other is VethState veth && veth.Index == Address.Index;
+
     /// <summary>What the interface has in the place of this one; empty where it has this one.</summary>
     public string Others { get; init; } = "";
 
@@ -30,6 +32,8 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 /// <param name="Gateway">The next hop.</param>
 public sealed record RouteState(string Device, int Index, InternetAddress? Gateway) : KernelObject
 {
+    public override bool FallsWith(KernelObject other) => other is VethState veth && veth.Index == Index;
+
     /// <summary>The metric, to remove one by.</summary>
     public uint Priority { get; init; }
 
