@@ -129,7 +129,8 @@ public sealed class Reconciler(IKernel kernel)
         {
             if (!present.ContainsKey(planned.Key) || gone.Contains(planned.Key))
             {
-                way.Add(new Change(ChangeKind.Create, planned));
+                // Another process may be making the same; and tables of u32 outlive the filters that somebody has removed, unseen.
+                way.Add(new Change(ChangeKind.Create, planned with { MayExist = true }));
             }
             else if (wrong.Contains(planned.Key) || (isClosed && planned == plan.Gate!.Link))
             {

@@ -44,7 +44,11 @@ internal static class RepairCommand
     {
         var (mended, faults) = (0, 0);
         var host = new HostRepair(session);
-        Attempt("host", host.Apply);
+        if (chosen.Exists(a => session.IsOnThisHost(a) && session.Conditions.HasNamespace(a)))
+        {
+            Attempt("host", host.Apply);
+        }
+
         var check = new AttachmentCheck(session);
         foreach (var attachment in chosen)
         {
