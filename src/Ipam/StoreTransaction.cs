@@ -90,18 +90,12 @@ public sealed class StoreTransaction : IDisposable
     /// </summary>
     /// <returns>Whether it was written; otherwise the previous record is still there.</returns>
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
-    public bool TryWrite(Attachment attachment)
-    {
-        try
-        {
-            Write(attachment);
-            return true;
-        }
-        catch (StoreException)
-        {
-            return false;
-        }
-    }
+    public bool TryWrite(Attachment attachment) => Attempt(() => Write(attachment)) is null;
+
+    /// <summary>Writes host.json as <see cref="WriteHost"/> does, but a full or read-only file system is no error.</summary>
+    /// <returns>Whether it was written; otherwise the previous one is still there.</returns>
+    /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    public bool TryWriteHost(HostRecord host) => Attempt(() => WriteHost(host)) is null;
 
     /// <summary>Removes a record as <see cref="Remove"/> does, but one that stays is no error: it stands for nothing any more.</summary>
     /// <returns>Why the file could not be removed, or null where there is no such record now.</returns>
@@ -255,11 +249,11 @@ public sealed class StoreTransaction : IDisposable
         return faults;
     }
 
-    private static StoreException? Attempt(Action removal)
+    private static StoreException? Attempt(Action change)
     {
         try
         {
-            removal();
+            change();
             return null;
         }
         catch (StoreException e)

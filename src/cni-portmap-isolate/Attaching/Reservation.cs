@@ -35,7 +35,7 @@ internal sealed class Reservation(
     {
         for (var round = 0; round < Rounds; round++)
         {
-            var obstacles = TryTake(request, container, out var attachment);
+            var obstacles = TakeOrClear(request, container, out var attachment);
             Reclaim(obstacles);
 
             if (attachment is null)
@@ -85,15 +85,32 @@ internal sealed class Reservation(
 
     private void Reclaim(List<Attachment> dead)
     {
-        foreach (var (attachment, fault) in new Reaper(session).Reap(dead))
+        foreach (var reaped in new Reaper(session).Reap(dead))
         {
-            if (fault is not null)
+            var attachment = reaped.Attachment;
+            if ((reaped.Fault ?? reaped.Kept) is { } fault)
             {
                 throw new CniException(
-                    CniErrorCode.RolledBack, $"{attachment.Key} is gone, and its ports {attachment.Slice} could not be reclaimed: {fault.Message}", inner: fault);
+                    reaped.Fault is null ? CniErrorCode.StoreUnreadable : CniErrorCode.RolledBack,
+                    $"{attachment.Key} is gone, and its ports {attachment.Slice} could not be reclaimed: {fault.Message}",
+                    inner: fault);
             }
 
             log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Slice, attachment.Key);
+        }
+    }
+
+    /// <summary>Where the record cannot be written, neither is the note left that came before it.</summary>
+    private List<Attachment> TakeOrClear(CniRequest request, NetworkNamespace container, out Attachment? attachment)
+    {
+        try
+        {
+            return TryTake(request, container, out attachment);
+        }
+        catch (StoreException)
+        {
+            session.RemoveSharedStateIfUnused();
+            throw;
         }
     }
 
@@ -171,7 +188,8 @@ internal sealed class Reservation(
         }
 
         IsFirst = !store.Attachments.Any(
-            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Flow != 0 || !configuration.UniqueFlow));
+            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Flow != 0 || !configuration.UniqueFlow)
+                && session.Liveness.IsAlive(a));
         if (store.Host?.HostNetns != session.Namespace.Identity.ToString() || store.Host.MasterIfIndex != facts.Master.Index || IsStale(store))
         {
             if (_note is null)
@@ -211,12 +229,7 @@ internal sealed class Reservation(
         }
         catch (IOException)
         {
-            using (var giving = session.Begin())
-            {
-                giving.Remove(reserved.Key);
-            }
-
-            session.RemoveSharedStateIfUnused();
+            GiveBack(reserved);
             throw;
         }
     }
@@ -256,9 +269,12 @@ internal sealed class Reservation(
         $"{ConfigurationKeys.EgressUniqueFlowPerContainer}: all {FlowNumber.Count} flows of {facts.Master.Name} are in use",
         "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
 
-    /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
+    /// <summary>
+    /// A note without any attachment of this boot may be of an earlier boot. So may one beside dead records alone: it was left on a read-only
+    /// file system when the last container went.
+    /// </summary>
     private bool IsStale(StoreTransaction store) =>
-        !store.Attachments.Any(session.IsOnThisHost)
+        !store.Attachments.Any(a => session.IsOnThisHost(a) && session.Liveness.IsAlive(a))
         && HostFacts.ReadLoopbackMac(session.Host) != facts.Master.Mac;
 
     private Attachment Compose(CniRequest request, NetworkNamespace container, PortRange slice, int slot, int flow)
@@ -317,8 +333,7 @@ internal sealed class Reservation(
         {
             if (index > int.MaxValue - Step)
             {
-                using var giving = session.Begin();
-                giving.Remove(reserved.Key);
+                GiveBack(reserved);
                 throw new CniException(
                     CniErrorCode.RolledBack, $"no interface index is free for ports {reserved.Slice}", $"{taken.Name} has {taken.Index}");
             }
@@ -327,9 +342,27 @@ internal sealed class Reservation(
         }
 
         var moved = reserved with { IfIndex = index, ContainerIfIndex = index };
-        using var store = session.Begin();
-        store.Write(moved);
-        return moved;
+        try
+        {
+            using var store = session.Begin();
+            store.Write(moved);
+            return moved;
+        }
+        catch (StoreException)
+        {
+            GiveBack(reserved);
+            throw;
+        }
+    }
+
+    private void GiveBack(Attachment reserved)
+    {
+        using (var giving = session.Begin())
+        {
+            session.Forget(giving, reserved);
+        }
+
+        session.RemoveSharedStateIfUnused();
     }
 
     /// <summary>

@@ -1,5 +1,6 @@
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
+using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
 using CniIsolator.Netlink.Route;
@@ -49,7 +50,7 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
             Remove(links, "filters", "that choose a queue for nobody", flows.FindAll(n => !known.Contains(new FilterPlace(n.At, n.Handle))));
         }
 
-        RemoveRecords(content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
+        RemoveRecords(alone, content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
     }
 
     /// <summary>Whether a link says of itself, by its name and its alias, that it is the host's end of a container.</summary>
@@ -127,16 +128,17 @@ internal sealed class Strays(Session session, bool dryRun, Action<string> tell, 
         }
     }
 
-    private void RemoveRecords(IEnumerable<UnreadableRecord> records)
+    private void RemoveRecords(FileLock? alone, IEnumerable<UnreadableRecord> records)
     {
         foreach (var record in records)
         {
             Attempt($"record {record.Path}: it is unreadable ({record.Reason}), and its interface is gone", () =>
             {
-                using var store = session.Begin();
+                using var store = session.Begin(alone);
                 if (Links.Find(_host, record.HostInterface) is null)
                 {
-                    store.RemoveUnreadable(record.HostInterface);
+                    // On a read-only file system the file stays, and stands for nothing.
+                    session.Spent.Add(store.TryRemoveUnreadable(record.HostInterface));
                 }
             });
         }
