@@ -11,14 +11,14 @@ using CniIsolator.Netlink;
 namespace CniIsolator.Lifecycle;
 
 /// <summary>
-/// Compares what attachments should have in the kernel with what it has. The host is read once, however many are compared.
+/// Compares what attachments should have in the kernel with what it has. The host is read once, however many are compared, unless it is to look again.
 /// </summary>
 public sealed class AttachmentCheck
 {
     private readonly Session _session;
     private readonly HostRecord? _note;
     private readonly ProgramTags _tags;
-    private readonly Reconciler _host;
+    private Reconciler _host;
 
     /// <param name="session">The command's session.</param>
     public AttachmentCheck(Session session)
@@ -29,6 +29,9 @@ public sealed class AttachmentCheck
         using var programs = HostEndPrograms.Load(_note?.PacketLayout);
         _tags = programs.Tags;
     }
+
+    /// <summary>Has the host read anew by the next comparison: something was changed there.</summary>
+    public void LookAgain() => _host = new Reconciler(_session.Kernel());
 
     /// <summary>Everything: what is its own, what it shares, and whether the host is still as it was.</summary>
     /// <param name="attachment">Its record.</param>

@@ -49,6 +49,7 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired)
         var begun = Begin(key, out var former);
         var target = Target(begun);
         Commit(begun, Mend(begun, target, former, container));
+        _check.LookAgain();
         var left = Compare(session.Store.Find(key) ?? throw Unknown(key), container);
         return new RepairResult([.. before.Except(left)], left, []);
     }
