@@ -16,6 +16,8 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
     /// <summary>What the interface has in the place of this one; empty where it has this one.</summary>
     public string Others { get; init; } = "";
 
+    public override int RemovalRank => 1;
+
     internal override void Create(ChangeContext context) => Addresses.Add(context.Batch, Address.Index, Address.Address, Address.PrefixLength);
 
     internal override void Delete(ChangeContext context) => Addresses.Delete(context.Batch, Address.Index, Address.Address, Address.PrefixLength);
@@ -38,6 +40,9 @@ public sealed record RouteState(string Device, int Index, InternetAddress? Gatew
     public override string Subject => "default route in the container";
 
     public override IReadOnlyList<ObjectAttribute> Attributes => [new("", $"via {Gateway?.ToString() ?? "the link"} dev {Device}")];
+
+    // The kernel removes an interface's routes with its last address.
+    public override bool FallsWith(KernelObject other) => other is AddressState address && address.Address.Index == Index;
 
     internal override void Create(ChangeContext context) => Routes.AddDefault(context.Batch, Index, Gateway);
 
