@@ -352,7 +352,7 @@ public sealed partial class HostMovesTests
     }
 
     private static void SetAddress(Topology net, IPAddress address) =>
-        net.Host.IpBatch("address flush dev eth0", $"address add {address}/24 dev eth0", "route add default via 10.77.0.1 dev eth0");
+        net.Host.IpBatch("address flush dev eth0 scope global", $"address add {address}/24 dev eth0", "route add default via 10.77.0.1 dev eth0");
 
     private static void SetGateway(Topology net, string from, string to)
     {
