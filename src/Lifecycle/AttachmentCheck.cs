@@ -11,7 +11,7 @@ using CniIsolator.Netlink;
 namespace CniIsolator.Lifecycle;
 
 /// <summary>
-/// Compares what attachments should have in the kernel with what it has. The host is read once, however many are compared, unless it is to look again.
+/// Compares what attachments should have in the kernel with what it has. The host is read once, however many are compared, unless something is changed.
 /// </summary>
 public sealed class AttachmentCheck
 {
@@ -30,8 +30,8 @@ public sealed class AttachmentCheck
         _tags = programs.Tags;
     }
 
-    /// <summary>Has the host read anew by the next comparison: something was changed there.</summary>
-    public void LookAgain() => _host = new Reconciler(_session.Kernel());
+    /// <summary>Forgets what was read of the host: something was changed there.</summary>
+    public void Refresh() => _host = new Reconciler(_session.Kernel());
 
     /// <summary>Everything: what is its own, what it shares, and whether the host is still as it was.</summary>
     /// <param name="attachment">Its record.</param>

@@ -121,7 +121,7 @@ internal sealed class HealthLook : IDisposable
             }
 
             var own = AttachmentPlan.Of(attachment);
-            return [.. differences, .. host.Diff(own.HostEnd.Only(IsCheap) with { Territories = [] }), .. host.Diff(own.Entries), .. CompareInside(attachment, own)];
+            return [.. differences, .. host.Diff(own.HostEnd.Only(IsCheap)), .. host.Diff(own.Entries), .. CompareInside(attachment, own)];
         }
         catch (IOException)
         {

@@ -167,12 +167,18 @@ public static class Detachment
         }
     }
 
-    // What is in a namespace that is just ending goes with it.
     private static void RestoreContainer(ContainerBefore? before)
     {
         foreach (var step in ContainerRestoration.Steps(before))
         {
-            step();
+            try
+            {
+                step();
+            }
+            catch (IOException)
+            {
+                // What is in a namespace that is just ending goes with it.
+            }
         }
     }
 

@@ -13,10 +13,12 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 
     public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Others.Length == 0 ? Address.ToString() : Others)];
 
+    public override int RemovalRank => 1;
+
+    public override bool FallsWith(KernelObject other) => other is VethState veth && veth.Index == Address.Index;
+
     /// <summary>What the interface has in the place of this one; empty where it has this one.</summary>
     public string Others { get; init; } = "";
-
-    public override int RemovalRank => 1;
 
     internal override void Create(ChangeContext context) => Addresses.Add(context.Batch, Address.Index, Address.Address, Address.PrefixLength);
 
@@ -32,6 +34,14 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 /// <param name="Gateway">The next hop.</param>
 public sealed record RouteState(string Device, int Index, InternetAddress? Gateway) : KernelObject
 {
+    /// <summary>With the last address of an interface the kernel takes its routes away.</summary>
+    public override bool FallsWith(KernelObject other) => other switch
+    {
+        VethState veth => veth.Index == Index,
+        AddressState address => address.Address.Index == Index,
+        _ => false,
+    };
+
     /// <summary>The metric, to remove one by.</summary>
     public uint Priority { get; init; }
 
@@ -40,9 +50,6 @@ public sealed record RouteState(string Device, int Index, InternetAddress? Gatew
     public override string Subject => "default route in the container";
 
     public override IReadOnlyList<ObjectAttribute> Attributes => [new("", $"via {Gateway?.ToString() ?? "the link"} dev {Device}")];
-
-    // The kernel removes an interface's routes with its last address.
-    public override bool FallsWith(KernelObject other) => other is AddressState address && address.Address.Index == Index;
 
     internal override void Create(ChangeContext context) => Routes.AddDefault(context.Batch, Index, Gateway);
 
