@@ -134,6 +134,11 @@ public sealed class AttachmentBuilding(Session session, AttachRequest request, H
             return left is null ? known : new IsolationException(known.Fault, known.Message, known.Details is { } text ? $"{text}; {left}" : left, cause);
         }
 
+        if (cause is StoreException)
+        {
+            return new IsolationException(IsolationFault.StoreUnreadable, $"ADD failed and was rolled back: {cause.Message}", left, cause);
+        }
+
         return FeatureProbe.Explain(NeedsOf(attachment), "ADD failed and was rolled back", cause, left);
     }
 
@@ -169,16 +174,24 @@ public sealed class AttachmentBuilding(Session session, AttachRequest request, H
     {
         try
         {
+            StoreException? kept = null;
             using (var store = session.Begin())
             {
-                if (FindOwn(store, attachment) is not null)
+                if (FindOwn(store, attachment) is { } current)
                 {
-                    store.Remove(attachment.Key);
+                    kept = session.Forget(store, current);
                 }
             }
 
+            // Also where the record stays: it is a dead one.
             session.RemoveSharedStateIfUnused();
-            return null;
+            if (kept is null)
+            {
+                return null;
+            }
+
+            log.Error(kept, "the record of {Attachment} could not be removed", attachment.Key);
+            return $"nothing of it is left but its record, which stands for nothing: {kept.Message}";
         }
         catch (Exception e) when (e is IsolationException or StoreException or IOException)
         {

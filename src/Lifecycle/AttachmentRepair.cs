@@ -92,7 +92,7 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired, Attac
     /// <returns>Whether packets wait in a plain queue behind a limit.</returns>
     private bool Mend(Attachment begun, Attachment target, IReadOnlyList<HostValues> former, NetworkNamespace container)
     {
-        using var programs = HostEndPrograms.Load(session.Store.FindHost()?.PacketLayout);
+        using var programs = HostEndPrograms.LoadFor(target.Features.FinishesChecksums, session.Store.FindHost()?.PacketLayout);
         var plan = AttachmentPlan.Of(target, programs.Tags);
         if (Links.Find(session.Host, target.HostInterface) is null)
         {

@@ -48,6 +48,8 @@ internal static class CollectGarbageCommand
             CollectUnreadable(session, request.Config.Name, record, force, log, faults);
         }
 
+        SpentLog.Write(session, log);
+
         if (faults.Count > 0)
         {
             // A store that is just busy is no reason for anyone to look into it.
