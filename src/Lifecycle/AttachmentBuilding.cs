@@ -73,11 +73,31 @@ public sealed class AttachmentBuilding(Session session, AttachRequest request, H
                 log.Warning("{Attachment} shares what the host had before it changed, and gets no packets: cni-portmap-isolate repair --all", other);
             }
 
-            return Commit(construction.Build(reservation.IsFirst, reservation.LeftBehind.Count > 0), programs.Layout);
+            var hasMoved = reservation.LeftBehind.Count > 0;
+            var built = construction.Build(reservation.IsFirst, hasMoved);
+            if (hasMoved)
+            {
+                Announce();
+            }
+
+            return Commit(built, programs.Layout);
         }
         catch (Exception e)
         {
             throw RollBack(attachment, construction, e);
+        }
+    }
+
+    /// <summary>Neighbours that remember what the host had before would send the new container's packets to nobody.</summary>
+    private void Announce()
+    {
+        try
+        {
+            AddressAnnouncement.Send(host.Master.Index, host.Master.Mac.ToBytes(), host.Address.Address.ToBytes());
+        }
+        catch (IOException e)
+        {
+            log.Warning(e, "the host's new address or MAC could not be announced; neighbours learn of it in time");
         }
     }
 

@@ -63,7 +63,7 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired, Attac
 
         differences.AddRange(check.CompareOwn(attachment, container, new MasterState(attachment.Host)
         {
-            Place = Place.Host, Wanted = repaired.NameOfMaster(attachment.Host),
+            Place = Place.Host, Wanted = repaired.NameOfMaster(attachment.Host), WantedAddress = repaired.ValuesFor(attachment.Host).Address,
         }));
         return differences;
     }

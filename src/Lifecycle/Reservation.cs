@@ -102,8 +102,18 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
 
     private HostRecord DescribeHost()
     {
-        if (session.Store.FindHost() is not null
-            || session.Store.ReadAll().Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && session.Conditions.IsAlive(a)) is not { } running)
+        var attachments = session.Store.ReadAll().Attachments.Where(session.IsOnThisHost).ToList();
+        if (session.Store.FindHost() is { } kept)
+        {
+            var now = HostDataPath.Describe(session.Host, host, session.Self.Netns);
+
+            // Of another master, by containers that are gone: the loopback is as they have made it.
+            return attachments.Count == 0 || kept.HostNetns != now.HostNetns
+                ? now
+                : now with { LoopbackMac = kept.LoopbackMac, CreatedLoopbackQdisc = kept.CreatedLoopbackQdisc || now.CreatedLoopbackQdisc, Sysctls = kept.Sysctls };
+        }
+
+        if (attachments.Find(session.Conditions.IsAlive) is not { } running)
         {
             return HostDataPath.Describe(session.Host, host, session.Self.Netns);
         }

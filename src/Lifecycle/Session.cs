@@ -173,6 +173,32 @@ public sealed class Session : IDisposable
         return link is not null;
     }
 
+    /// <summary>The host, for a container that is to be attached.</summary>
+    /// <param name="master">Name of the interface whose address is shared; null for that of the IPv4 default route.</param>
+    /// <param name="address">The address to share; null for no wish.</param>
+    /// <exception cref="IsolationException">7: there is no such interface or address, or it cannot be shared.</exception>
+    public HostConfiguration ReadHost(string? master, IPAddress? address)
+    {
+        try
+        {
+            return HostConfiguration.Read(Host, master, address, SharedAddresses());
+        }
+        catch (IsolationException e) when (e.Details is null && master is not null && Links.Find(Host, master) is null && FindSharer(master) is { } other)
+        {
+            const string Repair = "`cni-portmap-isolate repair --all` has the containers that share it follow";
+            throw new IsolationException(
+                e.Fault,
+                e.Message,
+                Links.Find(Host, other.Host.MasterIndex) is { } renamed
+                    ? $"it is {renamed.Name} now: {Repair}; then name {renamed.Name} in the configuration"
+                    : $"once it is there again, {Repair}",
+                e);
+        }
+    }
+
+    private Attachment? FindSharer(string master) =>
+        Store.ReadAll().Attachments.FirstOrDefault(a => IsOnThisHost(a) && a.Host.Master == master && Conditions.IsAlive(a));
+
     /// <summary>The host, for plans.</summary>
     /// <param name="programs">The loaded programs; null where no filter with one is made.</param>
     public NamespaceKernel Kernel(HostEndPrograms? programs = null) => new(Host, Place.Host, Namespace.Descriptor, programs);
