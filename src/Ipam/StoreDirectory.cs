@@ -329,7 +329,7 @@ internal sealed class StoreDirectory
         }
         catch (RecordFormatException e)
         {
-            return (null, new UnreadableRecord(path, of, e.Message, isAside));
+            return (null, new UnreadableRecord(path, of, e.Message, isAside) { IsOfOlderVersion = e.IsOfOlderVersion });
         }
     }
 

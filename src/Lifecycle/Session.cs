@@ -163,6 +163,16 @@ public sealed class Session : IDisposable
             .GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key),
     ];
 
+    /// <summary>Whether a host end of this name is there, and whose it says that it is.</summary>
+    /// <param name="name">The interface.</param>
+    /// <param name="owner">By its alias; null where it has none, or another's.</param>
+    public bool HasHostEnd(string name, out AttachmentKey? owner)
+    {
+        var link = Links.Find(Host, name);
+        owner = HostEndAlias.Parse(link?.Alias) is { } key && key.HostInterface == name ? key : null;
+        return link is not null;
+    }
+
     /// <summary>The host, for a container that is to be attached.</summary>
     /// <param name="master">Name of the interface whose address is shared; null for that of the IPv4 default route.</param>
     /// <param name="address">The address to share; null for no wish.</param>

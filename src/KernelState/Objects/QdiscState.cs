@@ -229,7 +229,7 @@ public sealed record PlainQueueState(string Device, int Index) : KernelObject
 public sealed record FlowQdiscState(string Device, int Index, FlowClassifierParent Parent) : KernelObject
 {
     /// <summary>What is there.</summary>
-    public string Kind { get; init; } = $"fq_codel {TcHandle.Format(UniqueFlows.Qdisc)}";
+    public string Kind { get; init; } = UniqueFlows.Name;
 
     /// <summary>Whether it is a qdisc that nobody has asked for.</summary>
     public bool IsDefault { get; init; }

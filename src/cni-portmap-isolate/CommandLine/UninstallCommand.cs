@@ -2,7 +2,6 @@ using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Lifecycle;
-using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -85,7 +84,7 @@ internal static class UninstallCommand
     {
         if (note.FlowParent is { } parent)
         {
-            yield return $"fq_codel {TcHandle.Format(DataPath.UniqueFlows.Qdisc)} of {note.Master} at {parent}, with its filters";
+            yield return $"{DataPath.UniqueFlows.Name} of {note.Master} at {parent}, with its filters";
         }
 
         if (note.HostNetns == session.Namespace.Identity.ToString())
