@@ -91,11 +91,11 @@ public sealed class SecondInterfaceTests : IDisposable
         Namespace container = Guest();
         if (inside)
         {
-            container.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ipv6 prio 28782 u32 match u32 0 0 action ok");
+            container.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev eth0");
         }
         else
         {
-            _bed.Host.TcBatch("qdisc add dev eth0 clsact", "filter add dev eth0 ingress protocol ipv6 prio 28782 u32 match u32 0 0 action ok");
+            _bed.Host.TcBatch("qdisc add dev eth0 clsact", "filter add dev eth0 ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev lo");
         }
 
         KernelState before = Bed.Settled(container);
@@ -141,7 +141,7 @@ public sealed class SecondInterfaceTests : IDisposable
             ("net/ipv6/conf/lo/accept_ra", "2"));
         if (fails)
         {
-            _bed.Host.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ipv6 prio 28782 u32 match u32 0 0 action ok");
+            _bed.Host.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev eth0");
         }
 
         KernelState before = Bed.Settled(container);
@@ -199,7 +199,7 @@ public sealed class SecondInterfaceTests : IDisposable
         string[] after = [.. Sysctls(container).Where(line => !line.Contains($"/{Second}/", StringComparison.Ordinal))];
         Assert.All(
             sysctls.Except(after).Concat(after.Except(sysctls)),
-            line => Assert.Matches("^net/ipv4/(ip_local_port_range|conf/lo/(accept_local|route_localnet)) ", line));
+            line => Assert.Matches("^net/(ipv4/(ip_local_port_range|conf/lo/(accept_local|route_localnet))|ipv6/conf/lo/mtu) ", line));
     }
 
     private static bool IsOfSecond(string line) => line.Contains(Second, StringComparison.Ordinal);
