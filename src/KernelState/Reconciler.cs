@@ -11,8 +11,8 @@ namespace CniIsolator.KernelState;
 /// <param name="kernel">The namespace.</param>
 public sealed class Reconciler(IKernel kernel)
 {
-    // Some things are busy until no packet can be on its way through them any more.
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
+    /// <summary>How long to try: some things are busy until no packet can be on its way through them any more.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Makes everything, without a look at what is there.</summary>
     public Outcome Apply(Plan plan) => kernel.Apply([.. plan.Objects.Select(o => new Change(ChangeKind.Create, o))]);
@@ -50,7 +50,7 @@ public sealed class Reconciler(IKernel kernel)
                 lacking.AddRange(outcome.Lacking);
                 return outcome.Refusals.FirstOrDefault(r => !IsBusy(r)) is { } refusal ? throw refusal.Exception : outcome.Refusals.Count == 0;
             },
-            LongestDelay);
+            Patience);
         return new Outcome([], lacking);
     }
 
@@ -108,8 +108,8 @@ public sealed class Reconciler(IKernel kernel)
         }
 
         // What the gate lets through is judged by the filters on it; sysctls and the link itself are not among them.
-        var isClosed = plan.Gate is { } gate && doomed.Exists(d => d.FallsWith(gate.Hook));
-        if (isClosed && present.TryGetValue(plan.Gate!.Hook.Key, out var hook))
+        var isClosed = plan.Gate is { } gate && doomed.Exists(d => d.Key == gate.Hook.Key || d.FallsWith(gate.Hook));
+        if (isClosed && present.TryGetValue(plan.Gate!.Hook.Key, out var hook) && !doomed.Contains(hook))
         {
             doomed.Add(hook);
         }
