@@ -12,7 +12,7 @@ namespace CniIsolator.KernelState;
 public sealed class Reconciler(IKernel kernel)
 {
     /// <summary>How long to try: some things are busy until no packet can be on its way through them any more.</summary>
-    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Makes everything, without a look at what is there.</summary>
     public Outcome Apply(Plan plan) => kernel.Apply([.. plan.Objects.Select(o => new Change(ChangeKind.Create, o))]);
@@ -42,16 +42,18 @@ public sealed class Reconciler(IKernel kernel)
     /// <exception cref="IsolationException">Something of somebody else's is in the way.</exception>
     public Outcome Converge(Plan plan)
     {
-        List<KernelObject> lacking = [];
+        // Nothing is made before all has gone that has to: a new filter that leads to a busy table would keep it busy for ever.
+        Way way = default;
+        HashSet<ObjectKey> busy = [];
         SpinWait.SpinUntil(
             () =>
             {
-                var outcome = kernel.Apply(Way(plan));
-                lacking.AddRange(outcome.Lacking);
-                return outcome.Refusals.FirstOrDefault(r => !IsBusy(r)) is { } refusal ? throw refusal.Exception : outcome.Refusals.Count == 0;
+                way = Find(plan);
+                busy = way.Removals.Count == 0 ? [] : Remove(way.Removals);
+                return busy.Count == 0;
             },
             Patience);
-        return new Outcome([], lacking);
+        return kernel.Apply([.. way.Additions.Where(c => !busy.Contains(c.Object.Key))]).OrThrow();
     }
 
     /// <summary>Removes everything of these plans; what is gone already is passed over.</summary>
@@ -78,8 +80,15 @@ public sealed class Reconciler(IKernel kernel)
             [.. before.Objects.Reverse().Where(o => !wanted.ContainsKey(o.Key)).Select(o => new Change(ChangeKind.Delete, o))]);
     }
 
+    /// <returns>What is busy.</returns>
+    private HashSet<ObjectKey> Remove(IReadOnlyList<Change> removals)
+    {
+        var refusals = kernel.Apply(removals).Refusals;
+        return refusals.FirstOrDefault(r => !IsBusy(r)) is { } refusal ? throw refusal.Exception : [.. refusals.Select(r => r.Change.Object.Key)];
+    }
+
     /// <summary>The steps that lead from what is there to the plan.</summary>
-    private List<Change> Way(Plan plan)
+    private Way Find(Plan plan)
     {
         List<KernelObject> doomed = [.. Strangers(plan, reportedOnly: false)];
         Dictionary<ObjectKey, KernelObject> present = [];
@@ -116,21 +125,22 @@ public sealed class Reconciler(IKernel kernel)
 
         AddThoseThatFall(plan, present, doomed);
         var gone = doomed.Select(d => d.Key).ToHashSet();
-        List<Change> way = isClosed && present.ContainsKey(plan.Gate!.Link.Key) ? [new Change(ChangeKind.Close, plan.Gate.Link)] : [];
-        way.AddRange(WithoutFalling(doomed).OrderBy(d => d.RemovalRank).Select(d => new Change(ChangeKind.Delete, d)));
+        List<Change> removals = isClosed && present.ContainsKey(plan.Gate!.Link.Key) ? [new Change(ChangeKind.Close, plan.Gate.Link)] : [];
+        removals.AddRange(WithoutFalling(doomed).OrderBy(d => d.RemovalRank).Select(d => new Change(ChangeKind.Delete, d)));
+        List<Change> additions = [];
         foreach (var planned in plan.Objects)
         {
             if (!present.ContainsKey(planned.Key) || gone.Contains(planned.Key))
             {
-                way.Add(new Change(ChangeKind.Create, planned));
+                additions.Add(new Change(ChangeKind.Create, planned));
             }
             else if (wrong.Contains(planned.Key) || (isClosed && planned == plan.Gate!.Link))
             {
-                way.Add(new Change(ChangeKind.Change, planned));
+                additions.Add(new Change(ChangeKind.Change, planned));
             }
         }
 
-        return way;
+        return new Way(removals, additions);
     }
 
     /// <summary>A table goes only without its nodes, and without those that lead to it; a qdisc takes along what hangs on it.</summary>
@@ -200,6 +210,8 @@ public sealed class Reconciler(IKernel kernel)
 
         return objects;
     }
+
+    private readonly record struct Way(IReadOnlyList<Change> Removals, IReadOnlyList<Change> Additions);
 }
 
 /// <summary>The way from one plan to another.</summary>

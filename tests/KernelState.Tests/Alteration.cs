@@ -1,6 +1,5 @@
 using System.Net;
 using CniIsolator.DataPath;
-using CniIsolator.Ipam;
 using CniIsolator.KernelState.Objects;
 using CniIsolator.Netlink.Route;
 using CniIsolator.Netlink.Tc;
@@ -110,7 +109,7 @@ internal sealed record Alteration(string Attribute, KernelObject Wrong)
         {
             yield return without;
             yield return without with { Action = action with { Target = action.Target + 1 } };
-            yield return without with { Action = Mirred.Mirror(action.Target, Verdict.Shot) };
+            yield return without with { Action = Mirred.Mirror(action.Target, action.Verdict == Verdict.Pass ? Verdict.Stolen : Verdict.Pass) };
         }
         else if (node.Class is { } queue)
         {

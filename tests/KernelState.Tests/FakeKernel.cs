@@ -15,6 +15,9 @@ internal sealed class FakeKernel : IKernel
 {
     private readonly OrderedDictionary<ObjectKey, KernelObject> _objects = [];
 
+    /// <summary>One that waits for nothing: here nothing is busy for a while only.</summary>
+    public Reconciler Reconciler => new(this) { Patience = TimeSpan.Zero };
+
     /// <summary>Everything that it was asked to do.</summary>
     public List<Change> Changes { get; } = [];
 
