@@ -21,6 +21,9 @@ public static class UniqueFlows
     /// <summary>Handle of the fq_codel: one with it is ours.</summary>
     public const uint Qdisc = 0x706d_0000;
 
+    /// <summary>What texts call it.</summary>
+    public static readonly string Name = $"fq_codel {TcHandle.Format(Qdisc)}";
+
     private const uint Queues = 1024;
 
     // Other numbers than the demultiplexer's tables, though these are another hook's: one number names one thing.

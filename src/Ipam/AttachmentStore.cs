@@ -21,10 +21,17 @@ public sealed class AttachmentStore
 
     /// <summary>Locks the store and clears up after writers that died. Records are read when they are asked for.</summary>
     /// <param name="timeout">How long to wait for another transaction; zero tries once, <see cref="Timeout.InfiniteTimeSpan"/> waits for ever.</param>
+    /// <param name="within">A lock that the caller holds already; it counts where it is one of the directory, since no lock file can be made.</param>
     /// <exception cref="StoreBusyException">Another transaction lasted for longer than that.</exception>
     /// <exception cref="StoreException">The directory cannot be made, trusted, locked or read.</exception>
-    public StoreTransaction Begin(TimeSpan timeout)
+    public StoreTransaction Begin(TimeSpan timeout, FileLock? within = null)
     {
+        if (within is { IsOfDirectory: true })
+        {
+            // It stands for the store's own lock as well, which would wait for it for ever.
+            return new StoreTransaction(_directory, null);
+        }
+
         var held = Lock(timeout);
         try
         {
@@ -37,6 +44,13 @@ public sealed class AttachmentStore
             throw;
         }
     }
+
+    /// <summary>
+    /// Finds out whether a record could be written, by a file that is removed again: in the directory, or where it will be made. Nothing else
+    /// changes, and no lock is needed.
+    /// </summary>
+    /// <exception cref="StoreException">The directory cannot be trusted, or nothing can be written there.</exception>
+    public void Probe() => StoreProbe.Run(_directory);
 
     /// <summary>Reads everything without the lock: each record is whole, but they may be of different moments.</summary>
     /// <returns>An empty content where the directory does not exist.</returns>

@@ -179,7 +179,8 @@ internal sealed class StoreDirectory
             // Our own id counts as dead: we hold the lock and write nothing yet, so it is a reused id.
             if (TemporaryOwner(name) is { } pid && (pid == Environment.ProcessId || !FileFacts.ProcessExists(pid)))
             {
-                Delete(Full(name));
+                // On a read-only file system they stay; nobody reads them.
+                TryDelete(Full(name));
             }
         }
     }
@@ -281,19 +282,30 @@ internal sealed class StoreDirectory
     }
 
     /// <summary>Deletes every file of the store's naming, and the directory if nothing else is in it.</summary>
-    internal void Erase()
+    /// <returns>Why some of it is still there: one for each file.</returns>
+    internal List<StoreException> Erase()
     {
+        var faults = new List<StoreException>();
         foreach (var name in Names().Where(n => RecordName(n) is not null || TemporaryOwner(n) is not null))
         {
-            Delete(Full(name));
+            TryDelete(Full(name), faults);
         }
 
         // Last, so that whoever waits for it and then finds it gone starts on an empty store.
-        Delete(LockPath);
+        TryDelete(LockPath, faults);
         if (Names().Count == 0)
         {
-            Attempt("remove", Path, () => FileFacts.RemoveDirectory(Path));
+            try
+            {
+                FileFacts.RemoveDirectory(Path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                faults.Add(Failure("remove", Path, e));
+            }
         }
+
+        return faults;
     }
 
     private static (Attachment? Attachment, UnreadableRecord? Fault) Read(string path, string of, bool isAside)
@@ -317,7 +329,7 @@ internal sealed class StoreDirectory
         }
         catch (RecordFormatException e)
         {
-            return (null, new UnreadableRecord(path, of, e.Message, isAside));
+            return (null, new UnreadableRecord(path, of, e.Message, isAside) { IsOfOlderVersion = e.IsOfOlderVersion });
         }
     }
 
@@ -380,15 +392,16 @@ internal sealed class StoreDirectory
             | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
     }
 
-    private static void TryDelete(string path)
+    // Where a failure does not matter, an earlier one is the one to report, or the next holder of the lock sweeps.
+    private static void TryDelete(string path, List<StoreException>? faults = null)
     {
         try
         {
-            File.Delete(path);
+            Delete(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (StoreException e)
         {
-            // The first failure is the one to report; the next holder of the lock sweeps.
+            faults?.Add(e);
         }
     }
 

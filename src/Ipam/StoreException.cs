@@ -11,6 +11,9 @@ public sealed class RecordFormatException(string message, Exception? inner = nul
 {
     private const int Longest = 300;
 
+    /// <summary>Whether an earlier release wrote it.</summary>
+    public bool IsOfOlderVersion { get; init; }
+
     // A parser's message may have half of the damaged file in it, and is told in one line of a list.
     private static string OneLine(string message)
     {

@@ -136,7 +136,7 @@ public static class StoreFormat
 
             if (older is not null && version < knownVersion)
             {
-                throw new RecordFormatException(string.Create(CultureInfo.InvariantCulture, $"version {version} {older}"));
+                throw new RecordFormatException(string.Create(CultureInfo.InvariantCulture, $"version {version} {older}")) { IsOfOlderVersion = true };
             }
 
             return JsonSerializer.Deserialize(json, type) ?? throw new RecordFormatException("the file says null");

@@ -12,7 +12,7 @@ public sealed class StoreTransaction : IDisposable
     private const int MostNetworks = 64;
 
     private readonly StoreDirectory _directory;
-    private readonly FileLock _lock;
+    private readonly FileLock? _lock;
     private List<Attachment>? _attachments;
     private List<UnreadableRecord>? _unreadable;
     private (HostRecord? Host, UnreadableRecord? Fault)? _host;
@@ -20,7 +20,8 @@ public sealed class StoreTransaction : IDisposable
     private bool _disposed;
 
     // Nothing is read before somebody asks: most transactions are about one record, whatever the number of the others.
-    internal StoreTransaction(StoreDirectory directory, FileLock held)
+    // Without a lock of its own it lives inside one that the caller holds.
+    internal StoreTransaction(StoreDirectory directory, FileLock? held)
     {
         _directory = directory;
         _lock = held;
@@ -83,6 +84,30 @@ public sealed class StoreTransaction : IDisposable
             _attachments[index] = attachment;
         }
     }
+
+    /// <summary>
+    /// Writes a record as <see cref="Write"/> does, but a full or read-only file system is no error: for what a teardown notes on its way.
+    /// </summary>
+    /// <returns>Whether it was written; otherwise the previous record is still there.</returns>
+    /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    public bool TryWrite(Attachment attachment) => Attempt(() => Write(attachment)) is null;
+
+    /// <summary>Writes host.json as <see cref="WriteHost"/> does, but a full or read-only file system is no error.</summary>
+    /// <returns>Whether it was written; otherwise the previous one is still there.</returns>
+    /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    public bool TryWriteHost(HostRecord host) => Attempt(() => WriteHost(host)) is null;
+
+    /// <summary>Removes a record as <see cref="Remove"/> does, but one that stays is no error: it stands for nothing any more.</summary>
+    /// <returns>Why the file could not be removed, or null where there is no such record now.</returns>
+    public StoreException? TryRemove(AttachmentKey key) => Attempt(() => Remove(key));
+
+    /// <summary>Deletes files as <see cref="RemoveUnreadable"/> does, but those that stay are no error.</summary>
+    /// <returns>Why a file could not be removed, or null where there are none now.</returns>
+    public StoreException? TryRemoveUnreadable(string hostInterface) => Attempt(() => RemoveUnreadable(hostInterface));
+
+    /// <summary>Removes host.json as <see cref="RemoveHost"/> does, but it is no error if it stays.</summary>
+    /// <returns>Why the file could not be removed, or null where there is none now.</returns>
+    public StoreException? TryRemoveHost() => Attempt(RemoveHost);
 
     /// <summary>Removes a record, which frees its ports, and notes its slice as freed last.</summary>
     /// <returns>False when there was none.</returns>
@@ -204,12 +229,37 @@ public sealed class StoreTransaction : IDisposable
     /// Deletes every file of the store and its directory, unless something else lies in it. The transaction is good
     /// for nothing but disposing afterwards.
     /// </summary>
-    /// <exception cref="StoreException">A file cannot be removed.</exception>
+    /// <exception cref="StoreException">A file cannot be removed; the others have been.</exception>
     public void EraseStore()
     {
+        if (TryEraseStore() is [var first, ..])
+        {
+            throw first;
+        }
+    }
+
+    /// <summary>The same, but what stays is no error.</summary>
+    /// <returns>Why some of it is still there: one for each file.</returns>
+    /// <exception cref="StoreException">The directory cannot be listed.</exception>
+    public IReadOnlyList<StoreException> TryEraseStore()
+    {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        _directory.Erase();
+        var faults = _directory.Erase();
         Dispose();
+        return faults;
+    }
+
+    private static StoreException? Attempt(Action change)
+    {
+        try
+        {
+            change();
+            return null;
+        }
+        catch (StoreException e)
+        {
+            return e;
+        }
     }
 
     private (List<Attachment> Attachments, List<UnreadableRecord> Unreadable) Load()
@@ -228,6 +278,6 @@ public sealed class StoreTransaction : IDisposable
     public void Dispose()
     {
         _disposed = true;
-        _lock.Dispose();
+        _lock?.Dispose();
     }
 }

@@ -5,7 +5,11 @@ namespace CniIsolator.Ipam;
 /// <param name="HostInterface">The file name up to ".json": name of the host end, if the file came from this program.</param>
 /// <param name="Reason">What is wrong with the content.</param>
 /// <param name="IsSetAside">Whether it was renamed out of the way before, to *.unreadable.</param>
-public sealed record UnreadableRecord(string Path, string HostInterface, string Reason, bool IsSetAside);
+public sealed record UnreadableRecord(string Path, string HostInterface, string Reason, bool IsSetAside)
+{
+    /// <summary>Whether an earlier release wrote it: nothing is wrong with it, and only that release knows what its container has.</summary>
+    public bool IsOfOlderVersion { get; init; }
+}
 
 /// <summary>What the store holds at one moment.</summary>
 /// <param name="Attachments">By network, container and interface name.</param>

@@ -167,7 +167,8 @@ public static class HostDataPath
     /// <summary>Puts the host back as the note says it was. What is gone already is passed over.</summary>
     public static void Remove(NetlinkConnection host, HostRecord record)
     {
-        if (Links.Find(host, record.MasterIfIndex) is { } master && master.Name == record.Master)
+        // One that was renamed has our filters still; another interface that has got its index has not.
+        if (Links.Find(host, record.MasterIfIndex) is { } master && (master.Name == record.Master || HasSharedFilters(host, master.Index)))
         {
             RemoveFilters(host, master.Index, record.CreatedMasterQdisc);
         }
@@ -193,11 +194,16 @@ public static class HostDataPath
         }
     }
 
+    private static bool HasSharedFilters(NetlinkConnection host, int index) =>
+        OfOurs(index, U32Filters.ListPriorities(host, index, TcHandle.Ingress)).Count > 0;
+
+    private static List<FilterAttachment> OfOurs(int index, List<(string Kind, ushort Priority, EthernetProtocol Protocol)> found) =>
+        ((FilterAttachment[])[FilterPlaces.Arp(index), FilterPlaces.Internet(index)]).Where(p => found.Contains(("u32", p.Priority, p.Protocol))).ToList();
+
     private static void RemoveFilters(NetlinkConnection host, int index, bool ownQdisc)
     {
-        FilterAttachment[] places = [FilterPlaces.Arp(index), FilterPlaces.Internet(index)];
         var found = U32Filters.ListPriorities(host, index, TcHandle.Ingress);
-        var ours = places.Where(p => found.Contains(("u32", p.Priority, p.Protocol))).ToList();
+        var ours = OfOurs(index, found);
         var foreign = found.Count > ours.Count
             || U32Filters.ListPriorities(host, index, TcHandle.Egress).Count > 0
             || ours.Exists(p => Strangers(host, p, U32Filters.List(host, p)).Count > 0);

@@ -21,7 +21,14 @@ public sealed class Reconciler(IKernel kernel)
     public IReadOnlyList<Difference> Diff(Plan plan)
     {
         List<Difference> differences = [];
-        foreach (var planned in plan.Objects)
+        List<KernelObject> gone = [];
+        foreach (var planned in plan.Objects.Where(o => o.RemovalRank >= KernelObject.RankOfLinks && kernel.Find(o) is null))
+        {
+            gone.Add(planned);
+        }
+
+        // That nothing is on a link that is gone need not be said of each thing.
+        foreach (var planned in plan.Objects.Where(o => !gone.Exists(o.FallsWith)))
         {
             differences.AddRange(planned.Compare(kernel.Find(planned)));
         }
@@ -132,7 +139,8 @@ public sealed class Reconciler(IKernel kernel)
         {
             if (!present.ContainsKey(planned.Key) || gone.Contains(planned.Key))
             {
-                additions.Add(new Change(ChangeKind.Create, planned));
+                // Another process may be making the same; and tables of u32 outlive the filters that somebody has removed, unseen.
+                additions.Add(new Change(ChangeKind.Create, planned with { MayExist = true }));
             }
             else if (wrong.Contains(planned.Key) || (isClosed && planned == plan.Gate!.Link))
             {

@@ -73,11 +73,31 @@ public sealed class AttachmentBuilding(Session session, AttachRequest request, H
                 log.Warning("{Attachment} shares what the host had before it changed, and gets no packets: cni-portmap-isolate repair --all", other);
             }
 
-            return Commit(construction.Build(reservation.IsFirst, reservation.LeftBehind.Count > 0), programs.Layout);
+            var hasMoved = reservation.LeftBehind.Count > 0;
+            var built = construction.Build(reservation.IsFirst, hasMoved);
+            if (hasMoved)
+            {
+                Announce();
+            }
+
+            return Commit(built, programs.Layout);
         }
         catch (Exception e)
         {
             throw RollBack(attachment, construction, e);
+        }
+    }
+
+    /// <summary>Neighbours that remember what the host had before would send the new container's packets to nobody.</summary>
+    private void Announce()
+    {
+        try
+        {
+            AddressAnnouncement.Send(host.Master.Index, host.Master.Mac.ToBytes(), host.Address.Address.ToBytes());
+        }
+        catch (IOException e)
+        {
+            log.Warning(e, "the host's new address or MAC could not be announced; neighbours learn of it in time");
         }
     }
 
@@ -112,6 +132,11 @@ public sealed class AttachmentBuilding(Session session, AttachRequest request, H
         if (cause is IsolationException known)
         {
             return left is null ? known : new IsolationException(known.Fault, known.Message, known.Details is { } text ? $"{text}; {left}" : left, cause);
+        }
+
+        if (cause is StoreException)
+        {
+            return new IsolationException(IsolationFault.StoreUnreadable, $"ADD failed and was rolled back: {cause.Message}", left, cause);
         }
 
         return FeatureProbe.Explain(NeedsOf(attachment), "ADD failed and was rolled back", cause, left);
@@ -149,16 +174,24 @@ public sealed class AttachmentBuilding(Session session, AttachRequest request, H
     {
         try
         {
+            StoreException? kept = null;
             using (var store = session.Begin())
             {
-                if (FindOwn(store, attachment) is not null)
+                if (FindOwn(store, attachment) is { } current)
                 {
-                    store.Remove(attachment.Key);
+                    kept = session.Forget(store, current);
                 }
             }
 
+            // Also where the record stays: it is a dead one.
             session.RemoveSharedStateIfUnused();
-            return null;
+            if (kept is null)
+            {
+                return null;
+            }
+
+            log.Error(kept, "the record of {Attachment} could not be removed", attachment.Key);
+            return $"nothing of it is left but its record, which stands for nothing: {kept.Message}";
         }
         catch (Exception e) when (e is IsolationException or StoreException or IOException)
         {

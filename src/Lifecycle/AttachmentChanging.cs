@@ -93,7 +93,9 @@ internal sealed class AttachmentChanging : IDisposable
             TryInside(kernel => SetLimit(kernel, _after.Container, _before.Container));
         }
 
-        var host = _session.Kernel();
+        // A connection of its own: where an answer was lost, more of it may still come on the other one.
+        using var connection = NetlinkConnection.Open();
+        var host = new NamespaceKernel(connection, Place.Host);
         host.Apply(ThoseMissing(host, hostEnd.Additions)).OrThrow();
         host.Apply(ThoseMissing(host, entries.Additions)).OrThrow();
         if (_setsIngress)

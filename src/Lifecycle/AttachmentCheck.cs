@@ -11,14 +11,14 @@ using CniIsolator.Netlink;
 namespace CniIsolator.Lifecycle;
 
 /// <summary>
-/// Compares what attachments should have in the kernel with what it has. The host is read once, however many are compared.
+/// Compares what attachments should have in the kernel with what it has. The host is read once, however many are compared, unless something is changed.
 /// </summary>
 public sealed class AttachmentCheck
 {
     private readonly Session _session;
     private readonly HostRecord? _note;
-    private readonly ProgramTags _tags;
-    private readonly Reconciler _host;
+    private readonly Dictionary<bool, ProgramTags> _tags = [];
+    private Reconciler _host;
 
     /// <param name="session">The command's session.</param>
     public AttachmentCheck(Session session)
@@ -26,9 +26,10 @@ public sealed class AttachmentCheck
         _session = session;
         _note = session.Store.FindHost();
         _host = new Reconciler(session.Kernel());
-        using var programs = HostEndPrograms.Load(_note?.PacketLayout);
-        _tags = programs.Tags;
     }
+
+    /// <summary>Forgets what was read of the host: something was changed there.</summary>
+    public void Refresh() => _host = new Reconciler(_session.Kernel());
 
     /// <summary>Everything: what is its own, what it shares, and whether the host is still as it was.</summary>
     /// <param name="attachment">Its record.</param>
@@ -52,7 +53,7 @@ public sealed class AttachmentCheck
     /// <summary>What a container has for itself.</summary>
     public IReadOnlyList<Difference> CompareOwn(Attachment attachment, NetworkNamespace container, MasterState master)
     {
-        var plan = AttachmentPlan.Of(attachment, _tags);
+        var plan = AttachmentPlan.Of(attachment, TagsFor(attachment));
         return
         [
             .. _host.Diff(new Plan([master])),
@@ -64,6 +65,19 @@ public sealed class AttachmentCheck
                 return new Reconciler(new NamespaceKernel(connection, Place.Container)).Diff(plan.Container);
             }),
         ];
+    }
+
+    private ProgramTags TagsFor(Attachment attachment)
+    {
+        var finished = attachment.Features.FinishesChecksums;
+        if (!_tags.TryGetValue(finished, out var tags))
+        {
+            using var programs = HostEndPrograms.LoadFor(finished, _note?.PacketLayout);
+            tags = programs.Tags;
+            _tags.Add(finished, tags);
+        }
+
+        return tags;
     }
 
     /// <summary>Where the host's note says that the master's queues hang.</summary>

@@ -77,7 +77,11 @@ internal sealed class HealthLook : IDisposable
             return new AttachmentHealth(isHealthy, warnings);
         }
 
-        var condition = _session.Conditions.Of(attachment);
+        if (TryFindCondition(attachment) is not { } condition)
+        {
+            return new AttachmentHealth(isHealthy, warnings);
+        }
+
         if (Describe(condition, attachment) is { } text)
         {
             warnings.Add(text);
@@ -95,6 +99,19 @@ internal sealed class HealthLook : IDisposable
     }
 
     public void Dispose() => _session?.Dispose();
+
+    /// <summary>Null where the kernel does not say: what the record says is still shown.</summary>
+    private AttachmentCondition? TryFindCondition(Attachment attachment)
+    {
+        try
+        {
+            return _session!.Conditions.Of(attachment);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
 
     private static string? Describe(AttachmentCondition condition, Attachment attachment) => condition switch
     {
@@ -121,7 +138,7 @@ internal sealed class HealthLook : IDisposable
             }
 
             var own = AttachmentPlan.Of(attachment);
-            return [.. differences, .. host.Diff(own.HostEnd.Only(IsCheap) with { Territories = [] }), .. host.Diff(own.Entries), .. CompareInside(attachment, own)];
+            return [.. differences, .. host.Diff(own.HostEnd.Only(IsCheap)), .. host.Diff(own.Entries), .. CompareInside(attachment, own)];
         }
         catch (IOException)
         {

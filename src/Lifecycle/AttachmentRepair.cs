@@ -27,10 +27,9 @@ public sealed record RepairResult(IReadOnlyList<Difference> Mended, IReadOnlyLis
 /// </summary>
 /// <param name="session">The command's session.</param>
 /// <param name="repaired">The host, whose shared state is mended already.</param>
-public sealed class AttachmentRepair(Session session, HostRepair repaired)
+/// <param name="check">Compares; the same for all containers, so that the host is read once where nothing has to be mended.</param>
+public sealed class AttachmentRepair(Session session, HostRepair repaired, AttachmentCheck check)
 {
-    private readonly AttachmentCheck _check = new(session);
-
     /// <exception cref="IsolationException">
     /// There is no such container, or somebody else is at it, or its namespace is gone, or its interface cannot be had again.
     /// </exception>
@@ -49,6 +48,7 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired)
         var begun = Begin(key, out var former);
         var target = Target(begun);
         Commit(begun, Mend(begun, target, former, container));
+        check.Refresh();
         var left = Compare(session.Store.Find(key) ?? throw Unknown(key), container);
         return new RepairResult([.. before.Except(left)], left, []);
     }
@@ -61,9 +61,9 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired)
             differences.Add(new Difference("state of the record", "no change under way", "a change that has begun and not ended"));
         }
 
-        differences.AddRange(_check.CompareOwn(attachment, container, new MasterState(attachment.Host)
+        differences.AddRange(check.CompareOwn(attachment, container, new MasterState(attachment.Host)
         {
-            Place = Place.Host, Wanted = repaired.NameOfMaster(attachment.Host),
+            Place = Place.Host, Wanted = repaired.NameOfMaster(attachment.Host), WantedAddress = repaired.ValuesFor(attachment.Host).Address,
         }));
         return differences;
     }
@@ -92,7 +92,7 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired)
     /// <returns>Whether packets wait in a plain queue behind a limit.</returns>
     private bool Mend(Attachment begun, Attachment target, IReadOnlyList<HostValues> former, NetworkNamespace container)
     {
-        using var programs = HostEndPrograms.Load(session.Store.FindHost()?.PacketLayout);
+        using var programs = HostEndPrograms.LoadFor(target.Features.FinishesChecksums, session.Store.FindHost()?.PacketLayout);
         var plan = AttachmentPlan.Of(target, programs.Tags);
         if (Links.Find(session.Host, target.HostInterface) is null)
         {

@@ -8,7 +8,11 @@ namespace CniIsolator.Lifecycle;
 /// <summary>What became of an attachment that was to be taken down.</summary>
 /// <param name="Attachment">Its record as it was.</param>
 /// <param name="Fault">Why it is still there, or null.</param>
-public sealed record Collected(Attachment Attachment, Exception? Fault);
+public sealed record Collected(Attachment Attachment, Exception? Fault)
+{
+    /// <summary>Why the record of what is gone could not be removed, or null.</summary>
+    public StoreException? Kept { get; init; }
+}
 
 /// <summary>
 /// Takes down attachments for which nobody sends a DEL, many at once: their filters in one batch, their veths as one group. That they are to
@@ -21,6 +25,7 @@ public sealed class Collector(Session session)
 
     private readonly ProcessIdentity _self = ProcessIdentity.Current;
     private readonly Dictionary<AttachmentKey, Exception> _faults = [];
+    private readonly Dictionary<AttachmentKey, StoreException> _kept = [];
 
     /// <summary>
     /// Takes them down; a fault of one does not keep the others. Those whose record is not any more as it was given are passed over: somebody
@@ -31,6 +36,7 @@ public sealed class Collector(Session session)
     public IReadOnlyList<Collected> Collect(IReadOnlyList<Attachment> doomed)
     {
         _faults.Clear();
+        _kept.Clear();
         if (doomed.Count == 0)
         {
             return [];
@@ -40,7 +46,7 @@ public sealed class Collector(Session session)
         var here = claimed.FindAll(a => session.IsOnThisHost(a) && !_faults.ContainsKey(a.Key));
         Guard(here, () => RemoveKernelSide(here));
         Guard(claimed, () => Release(claimed));
-        return [.. claimed.Select(a => new Collected(a, _faults.GetValueOrDefault(a.Key)))];
+        return [.. claimed.Select(a => new Collected(a, _faults.GetValueOrDefault(a.Key)) { Kept = _kept.GetValueOrDefault(a.Key) })];
     }
 
     /// <summary>What may go wrong with one attachment, in the kernel, in the store, or since its record has values that nothing can be computed from.</summary>
@@ -58,7 +64,8 @@ public sealed class Collector(Session session)
             {
                 if (attachment.Equals(store.Find(attachment.Key)))
                 {
-                    store.Write(attachment with { State = AttachmentState.Deleting, Process = _self });
+                    // A full or read-only store keeps nothing from being taken down.
+                    store.TryWrite(attachment with { State = AttachmentState.Deleting, Process = _self });
                     claimed.Add(attachment);
                 }
             }
@@ -137,9 +144,10 @@ public sealed class Collector(Session session)
             {
                 Guard([attachment], () =>
                 {
-                    if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Process == _self)
+                    if (store.Find(attachment.Key) is { } current && (IsMarked(current) || current.Equals(attachment))
+                        && session.Forget(store, current) is { } fault)
                     {
-                        store.Remove(attachment.Key);
+                        _kept[attachment.Key] = fault;
                     }
                 });
             }
@@ -147,6 +155,8 @@ public sealed class Collector(Session session)
 
         session.RemoveSharedStateIfUnused();
     }
+
+    private bool IsMarked(Attachment current) => current.State == AttachmentState.Deleting && current.Process == _self;
 
     /// <summary>A fault is that of all the attachments that the work was for, unless one has a fault already.</summary>
     private void Guard(IEnumerable<Attachment> attachments, Action work)

@@ -15,7 +15,7 @@ public static class Detachment
     /// finishes the work. A process that is just making, changing or removing the same comes to its end first; it would put back what goes
     /// here, or take what the next ADD has made for what it was to remove.
     /// </summary>
-    /// <returns>Its record, or null where there is none.</returns>
+    /// <returns>Its record, marked where the store can be written; null where there is none.</returns>
     /// <exception cref="IsolationException">11: the other process took too long, or the store is busy; 105.</exception>
     public static Attachment? Claim(Session session, AttachmentKey key)
     {
@@ -46,9 +46,10 @@ public static class Detachment
                 continue; // The next one has begun before we had the lock.
             }
 
-            attachment = attachment with { State = AttachmentState.Deleting, Process = ProcessIdentity.Current };
-            store.Write(attachment);
-            return attachment;
+            var marked = attachment with { State = AttachmentState.Deleting, Process = ProcessIdentity.Current };
+
+            // A full or read-only store keeps nothing from being taken down. Who comes meanwhile sees the interface, which goes last.
+            return store.TryWrite(marked) ? marked : attachment;
         }
     }
 
@@ -72,9 +73,9 @@ public static class Detachment
 
         using (var store = session.Begin())
         {
-            if (store.Find(attachment.Key) is { State: AttachmentState.Deleting } current && current.Process == attachment.Process)
+            if (store.Find(attachment.Key) is { } current && current.Equals(attachment))
             {
-                store.Remove(attachment.Key);
+                session.Forget(store, current);
             }
         }
 
@@ -124,7 +125,7 @@ public static class Detachment
 
         using (var store = session.Begin())
         {
-            store.RemoveUnreadable(key.HostInterface);
+            session.Spent.Add(store.TryRemoveUnreadable(key.HostInterface));
         }
 
         session.RemoveSharedStateIfUnused();
@@ -167,12 +168,18 @@ public static class Detachment
         }
     }
 
-    // What is in a namespace that is just ending goes with it.
     private static void RestoreContainer(ContainerBefore? before)
     {
         foreach (var step in ContainerRestoration.Steps(before))
         {
-            step();
+            try
+            {
+                step();
+            }
+            catch (IOException)
+            {
+                // What is in a namespace that is just ending goes with it.
+            }
         }
     }
 

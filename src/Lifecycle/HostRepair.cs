@@ -1,3 +1,4 @@
+using System.Net;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.KernelState;
@@ -16,6 +17,7 @@ public sealed class HostRepair
 {
     private readonly Session _session;
     private readonly IReadOnlyList<Attachment> _running;
+    private readonly IReadOnlyList<IPAddress> _shared;
     private readonly Dictionary<HostValues, HostValues> _values = [];
     private readonly HostConfiguration? _host;
 
@@ -25,6 +27,7 @@ public sealed class HostRepair
     {
         _session = session;
         _running = [.. session.Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && session.Conditions.HasNamespace(a))];
+        _shared = [.. _running.GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key)];
         if (_running.Count > 0)
         {
             _host = ReadHost(_running[0].Host);
@@ -107,7 +110,7 @@ public sealed class HostRepair
     }
 
     /// <summary>
-    /// The host as it is now: the address that the container has, as long as the host has it. A master that cannot be shared just now, such as one that
+    /// The host as it is now: the address that containers have, as long as the host has it; of several that of most of them, as all share one. A master that cannot be shared just now, such as one that
     /// is down or gone, leaves what the record says.
     /// </summary>
     private HostConfiguration ReadHost(HostValues current)
@@ -115,7 +118,7 @@ public sealed class HostRepair
         var name = NameOfMaster(current);
         try
         {
-            var found = HostConfiguration.Read(_session.Host, name, null, () => [current.Address]);
+            var found = HostConfiguration.Read(_session.Host, name, null, _shared);
 
             // A host that has lost its default route, as a link does that goes down, has not got another gateway.
             return found.HasDefaultRoute || current.Gateway is null ? found : found with { Gateway = InternetAddress.From(current.Gateway) };

@@ -2,6 +2,7 @@ using CniIsolator.Ipam;
 using CniIsolator.KernelState;
 using CniIsolator.KernelState.Objects;
 using CniIsolator.KernelState.Plans;
+using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
@@ -49,7 +50,7 @@ public sealed class Orphans(Session session, bool dryRun, Action<string> tell, A
             Remove(links, "filters", "that choose a queue for nobody", flows.FindAll(e => !known.Contains(e.Key)));
         }
 
-        RemoveRecords(content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
+        RemoveRecords(alone, content.Unreadable.Where(u => targets.Contains(IndexOf(links, u)) || IndexOf(links, u) == 0));
     }
 
     /// <summary>Whether a link says of itself, by its name and its alias, that it is the host's end of a container.</summary>
@@ -113,16 +114,17 @@ public sealed class Orphans(Session session, bool dryRun, Action<string> tell, A
         }
     }
 
-    private void RemoveRecords(IEnumerable<UnreadableRecord> records)
+    private void RemoveRecords(FileLock? alone, IEnumerable<UnreadableRecord> records)
     {
         foreach (var record in records)
         {
             Attempt($"record {record.Path}: it is unreadable ({record.Reason}), and its interface is gone", () =>
             {
-                using var store = session.Begin();
+                using var store = session.Begin(alone);
                 if (Links.Find(_host, record.HostInterface) is null)
                 {
-                    store.RemoveUnreadable(record.HostInterface);
+                    // On a read-only file system the file stays, and stands for nothing.
+                    session.Spent.Add(store.TryRemoveUnreadable(record.HostInterface));
                 }
             });
         }

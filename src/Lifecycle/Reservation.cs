@@ -63,7 +63,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         for (var round = 0; round < Rounds; round++)
         {
             Snapshot = container.Run(ContainerSnapshot.Take);
-            switch (TryTake(container, Snapshot.Before))
+            switch (TakeOrClear(container, Snapshot.Before))
             {
                 case Try.HeldByDead held:
                     Reclaim(held.Dead);
@@ -102,8 +102,18 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
 
     private HostRecord DescribeHost()
     {
-        if (session.Store.FindHost() is not null
-            || session.Store.ReadAll().Attachments.FirstOrDefault(a => session.IsOnThisHost(a) && session.Conditions.IsAlive(a)) is not { } running)
+        var attachments = session.Store.ReadAll().Attachments.Where(session.IsOnThisHost).ToList();
+        if (session.Store.FindHost() is { } kept)
+        {
+            var now = HostDataPath.Describe(session.Host, host, session.Self.Netns);
+
+            // Of another master, by containers that are gone: the loopback is as they have made it.
+            return attachments.Count == 0 || kept.HostNetns != now.HostNetns
+                ? now
+                : now with { LoopbackMac = kept.LoopbackMac, CreatedLoopbackQdisc = kept.CreatedLoopbackQdisc || now.CreatedLoopbackQdisc, Sysctls = kept.Sysctls };
+        }
+
+        if (attachments.Find(session.Conditions.IsAlive) is not { } running)
         {
             return HostDataPath.Describe(session.Host, host, session.Self.Netns);
         }
@@ -115,17 +125,32 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
 
     private void Reclaim(IReadOnlyList<Attachment> dead)
     {
-        foreach (var (attachment, fault) in new Collector(session).Collect(dead))
+        foreach (var collected in new Collector(session).Collect(dead))
         {
-            if (fault is not null)
+            var attachment = collected.Attachment;
+            if ((collected.Fault ?? collected.Kept) is { } fault)
             {
                 throw new IsolationException(
-                    IsolationFault.RolledBack,
+                    collected.Fault is null ? IsolationFault.StoreUnreadable : IsolationFault.RolledBack,
                     $"{attachment.Key} is gone, and its ports {attachment.Ports.Slice} could not be reclaimed: {fault.Message}",
                     inner: fault);
             }
 
             log.Information("reclaimed {Ports} of {Attachment}, which is gone", attachment.Ports.Slice, attachment.Key);
+        }
+    }
+
+    /// <summary>Where the record cannot be written, neither is the note left that came before it.</summary>
+    private Try TakeOrClear(NetworkNamespace container, ContainerBefore before)
+    {
+        try
+        {
+            return TryTake(container, before);
+        }
+        catch (StoreException)
+        {
+            session.RemoveSharedStateIfUnused();
+            throw;
         }
     }
 
@@ -202,7 +227,8 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
     private Try Write(StoreTransaction store, NetworkNamespace container, ContainerBefore before, PortRange slice, int slot, int flow)
     {
         IsFirst = !store.Attachments.Any(
-            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Numbers.Flow != 0 || request.Flows is null));
+            a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Numbers.Flow != 0 || request.Flows is null)
+                && session.Conditions.IsAlive(a));
         LeftBehind =
         [
             .. store.Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && IsElsewhere(a) && session.Conditions.IsAlive(a))
@@ -250,12 +276,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         }
         catch (IOException)
         {
-            using (var giving = session.Begin())
-            {
-                giving.Remove(reserved.Key);
-            }
-
-            session.RemoveSharedStateIfUnused();
+            GiveBack(reserved);
             throw;
         }
     }
@@ -291,9 +312,12 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         $"{FlowClassifierParent.UniqueFlowKey}: all {FlowNumber.Count} flows of {host.Master.Name} are in use",
         "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
 
-    /// <summary>A note without any attachment of this boot may be of an earlier boot.</summary>
+    /// <summary>
+    /// A note without any attachment of this boot may be of an earlier boot. So may one beside dead records alone: it was left on a read-only
+    /// file system when the last container went.
+    /// </summary>
     private bool IsStale(StoreTransaction store) =>
-        !store.Attachments.Any(session.IsOnThisHost) && HostDataPath.ReadLoopbackMac(session.Host) != host.Master.Mac;
+        !store.Attachments.Any(a => session.IsOnThisHost(a) && session.Conditions.IsAlive(a)) && HostDataPath.ReadLoopbackMac(session.Host) != host.Master.Mac;
 
     private Attachment Compose(NetworkNamespace container, ContainerBefore before, PortRange slice, int slot, int flow)
     {
@@ -338,8 +362,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         {
             if (index > int.MaxValue - Step)
             {
-                using var giving = session.Begin();
-                giving.Remove(reserved.Key);
+                GiveBack(reserved);
                 throw new IsolationException(
                     IsolationFault.RolledBack, $"no interface index is free for ports {reserved.Ports.Slice}", $"{taken.Name} has {taken.Index}");
             }
@@ -348,9 +371,27 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         }
 
         var moved = reserved with { Numbers = reserved.Numbers with { HostEnd = index, ContainerEnd = index } };
-        using var store = session.Begin();
-        store.Write(moved);
-        return moved;
+        try
+        {
+            using var store = session.Begin();
+            store.Write(moved);
+            return moved;
+        }
+        catch (StoreException)
+        {
+            GiveBack(reserved);
+            throw;
+        }
+    }
+
+    private void GiveBack(Attachment reserved)
+    {
+        using (var giving = session.Begin())
+        {
+            session.Forget(giving, reserved);
+        }
+
+        session.RemoveSharedStateIfUnused();
     }
 
     /// <summary>One master, and as it is now: containers of one that was made anew have to be brought over first.</summary>

@@ -50,7 +50,26 @@ public sealed class Session : IDisposable
     private string HostLockPath => Path.Combine(Store.StateDir, "host.lock");
 
     /// <exception cref="IsolationException">The store is busy (11) or cannot be used (105).</exception>
-    public StoreTransaction Begin() => Guard(() => Store.Begin(LockTimeout));
+    public StoreTransaction Begin(FileLock? within = null) => Guard(() => Store.Begin(LockTimeout, within));
+
+    /// <summary>What this command could not write off, since the store's file system is read-only, say: dead records and other files.</summary>
+    public SpentState Spent { get; } = new();
+
+    /// <summary>
+    /// Removes the record of an attachment whose part of the kernel's state is gone. One that cannot be removed is dead, and keeps nobody from
+    /// anything.
+    /// </summary>
+    /// <returns>Why the record is still there, or null.</returns>
+    public StoreException? Forget(StoreTransaction store, Attachment current)
+    {
+        if (store.TryRemove(current.Key) is not { } fault)
+        {
+            return null;
+        }
+
+        Spent.Add(current, fault);
+        return fault;
+    }
 
     /// <summary>While it is held nobody takes the shared tables away, or sweeps them.</summary>
     /// <exception cref="IsolationException">11: somebody held it exclusively for too long.</exception>
@@ -61,7 +80,19 @@ public sealed class Session : IDisposable
     public FileLock HoldSharedStateAlone() => Hold(shared: false);
 
     /// <summary>For the end of the store: nobody may be adding anything.</summary>
-    public void RemoveHostLock() => File.Delete(HostLockPath);
+    /// <returns>Why it is still there, or null.</returns>
+    public Exception? RemoveHostLock()
+    {
+        try
+        {
+            File.Delete(HostLockPath);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e;
+        }
+    }
 
     /// <summary>
     /// Takes the shared tables away if no attachment of this host is left, and the master's queues if none has a flow. When somebody is
@@ -77,11 +108,11 @@ public sealed class Session : IDisposable
 
         HostRecord? record;
         bool inUse;
-        using (var store = Begin())
+        using (var store = Begin(exclusive))
         {
             record = store.Host;
-            inUse = store.Any(IsOnThisHost) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null);
-            if (record is null || (inUse && (record.FlowParent is null || store.Any(HasFlow) || store.Unreadable.Count > 0)))
+            inUse = store.Any(IsUsing) || store.Unreadable.Any(u => Links.Find(Host, u.HostInterface) is not null);
+            if (record is null || (inUse && (record.FlowParent is null || store.Any(IsUsingFlow) || store.Unreadable.Count > 0)))
             {
                 return;
             }
@@ -98,15 +129,16 @@ public sealed class Session : IDisposable
         }
 
         // One that reserved its ports in the meantime relies on the note, and puts everything back itself.
-        using (var store = Begin())
+        using (var store = Begin(exclusive))
         {
-            if (!inUse && !store.Any(IsOnThisHost))
+            if (!inUse && !store.Any(IsUsing))
             {
-                store.RemoveHost();
+                Spent.AddHost(store.TryRemoveHost());
             }
-            else if (store.Host is { FlowParent: not null } host && !store.Any(HasFlow))
+            else if (store.Host is { FlowParent: not null } host && !store.Any(IsUsingFlow))
             {
-                store.WriteHost(host with { FlowParent = null });
+                // What is left of a note that cannot be written is passed over when the last attachment goes.
+                store.TryWriteHost(host with { FlowParent = null });
             }
         }
     }
@@ -115,7 +147,12 @@ public sealed class Session : IDisposable
         FileLock.TryAcquire(HostLockPath, LockTimeout, shared)
         ?? throw new IsolationException(IsolationFault.TryAgainLater, $"{HostLockPath} {LockHolder.Describe(HostLockPath)}; gave up after {LockTimeout.TotalSeconds:0.###} s");
 
-    private bool HasFlow(Attachment attachment) => attachment.Numbers.Flow != 0 && IsOnThisHost(attachment);
+    private bool IsUsingFlow(Attachment attachment) => attachment.Numbers.Flow != 0 && IsUsing(attachment);
+
+    // A dead record whose container nobody took down counts, for its filters may be there still. Where records cannot be removed, it would count
+    // for ever.
+    private bool IsUsing(Attachment attachment) =>
+        IsOnThisHost(attachment) && !Spent.Contains(attachment) && (!Spent.HasRecords || Conditions.IsAlive(attachment));
 
     public bool IsOnThisHost(Attachment attachment) => attachment.MadeOn == Self;
 
@@ -125,6 +162,42 @@ public sealed class Session : IDisposable
         .. Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && IsOnThisHost(a))
             .GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key),
     ];
+
+    /// <summary>Whether a host end of this name is there, and whose it says that it is.</summary>
+    /// <param name="name">The interface.</param>
+    /// <param name="owner">By its alias; null where it has none, or another's.</param>
+    public bool HasHostEnd(string name, out AttachmentKey? owner)
+    {
+        var link = Links.Find(Host, name);
+        owner = HostEndAlias.Parse(link?.Alias) is { } key && key.HostInterface == name ? key : null;
+        return link is not null;
+    }
+
+    /// <summary>The host, for a container that is to be attached.</summary>
+    /// <param name="master">Name of the interface whose address is shared; null for that of the IPv4 default route.</param>
+    /// <param name="address">The address to share; null for no wish.</param>
+    /// <exception cref="IsolationException">7: there is no such interface or address, or it cannot be shared.</exception>
+    public HostConfiguration ReadHost(string? master, IPAddress? address)
+    {
+        try
+        {
+            return HostConfiguration.Read(Host, master, address, SharedAddresses());
+        }
+        catch (IsolationException e) when (e.Details is null && master is not null && Links.Find(Host, master) is null && FindSharer(master) is { } other)
+        {
+            const string Repair = "`cni-portmap-isolate repair --all` has the containers that share it follow";
+            throw new IsolationException(
+                e.Fault,
+                e.Message,
+                Links.Find(Host, other.Host.MasterIndex) is { } renamed
+                    ? $"it is {renamed.Name} now: {Repair}; then name {renamed.Name} in the configuration"
+                    : $"once it is there again, {Repair}",
+                e);
+        }
+    }
+
+    private Attachment? FindSharer(string master) =>
+        Store.ReadAll().Attachments.FirstOrDefault(a => IsOnThisHost(a) && a.Host.Master == master && Conditions.IsAlive(a));
 
     /// <summary>The host, for plans.</summary>
     /// <param name="programs">The loaded programs; null where no filter with one is made.</param>

@@ -32,8 +32,8 @@ public static unsafe partial class AddressAnnouncement
             Protocol = BitConverter.IsLittleEndian ? (ushort)0x0608 : (ushort)0x0806, // ETH_P_ARP, on the wire's order
             Index = interfaceIndex,
             AddressLength = MacSize,
-            Address = ulong.MaxValue,
         };
+        new Span<byte>(link.Address, MacSize).Fill(byte.MaxValue);
 
         // Protocol 0: a socket that receives nothing.
         var descriptor = Socket(FamilyPacket, TypeRaw | TypeCloseOnExec, 0);
@@ -81,7 +81,7 @@ public static unsafe partial class AddressAnnouncement
 
 /// <summary>struct sockaddr_ll of linux/if_packet.h.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct LinkLayerAddress
+internal unsafe struct LinkLayerAddress
 {
     public ushort Family; // sll_family
     public ushort Protocol; // sll_protocol, in the wire's order
@@ -89,5 +89,5 @@ internal struct LinkLayerAddress
     public ushort HardwareType; // sll_hatype
     public byte PacketType; // sll_pkttype
     public byte AddressLength; // sll_halen
-    public ulong Address; // sll_addr
+    public fixed byte Address[8]; // sll_addr
 }

@@ -36,6 +36,9 @@ internal static partial class FileCalls
     private const int NotADirectory = 20; // ENOTDIR
     private const int IsADirectory = 21; // EISDIR
     private const int InvalidArgument = 22; // EINVAL
+    private const int NoSpace = 28; // ENOSPC: no blocks, or no inodes
+    private const int ReadOnlyFileSystem = 30; // EROFS
+    private const int QuotaExceeded = 122; // EDQUOT
     private const int Loop = 40; // ELOOP: the last component is a symbolic link
 
     // The one open flag used here whose value differs between architectures.
@@ -67,6 +70,9 @@ internal static partial class FileCalls
             }
         }
     }
+
+    /// <summary>Whether a file could not be made or written since its file system is full or read-only.</summary>
+    internal static bool IsUnwritable(IOException e) => e.HResult is NoSpace or ReadOnlyFileSystem or QuotaExceeded;
 
     /// <summary>Sets mode 0600 on a file just opened; an umask can only have taken bits away, an operator added some.</summary>
     internal static SafeFileHandle Restricted(SafeFileHandle file, string path)

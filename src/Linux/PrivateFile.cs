@@ -48,10 +48,43 @@ public static class PrivateFile
         return Checked(file, path, devices: true);
     }
 
+    /// <summary>
+    /// Opens a file to lock it, and creates none. On a read-only file system it is opened for reading, which flock(2) is content with.
+    /// </summary>
+    /// <returns>The handle, or null when there is no such file.</returns>
+    internal static SafeFileHandle? OpenToLock(string path)
+    {
+        try
+        {
+            return FileCalls.Open(path, FileCalls.ReadWrite | FileCalls.NonBlocking, missingIsNull: true) is { } file
+                ? FileCalls.Restricted(Checked(file, path), path)
+                : null;
+        }
+        catch (IOException e) when (FileCalls.IsUnwritable(e))
+        {
+            return OpenRead(path);
+        }
+    }
+
+    /// <summary>Creates a file to lock, or opens the one that has been created in the meantime.</summary>
     internal static SafeFileHandle OpenOrCreate(string path)
     {
         var file = FileCalls.Open(path, FileCalls.ReadWrite | FileCalls.CreateFile | FileCalls.NonBlocking)!;
         return FileCalls.Restricted(Checked(file, path), path);
+    }
+
+    /// <summary>Opens a directory, to lock it.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is none.</exception>
+    internal static SafeFileHandle OpenDirectory(string path)
+    {
+        var directory = FileCalls.Open(path, FileCalls.ReadOnly | FileCalls.NonBlocking)!;
+        if (FileCalls.Stat(directory, path).IsDirectory)
+        {
+            return directory;
+        }
+
+        directory.Dispose();
+        throw new DirectoryNotFoundException($"{path}: not a directory");
     }
 
     private static SafeFileHandle Checked(SafeFileHandle file, string path, bool devices = false)

@@ -75,5 +75,7 @@ internal sealed class SmallFilesystem : IDisposable
             ? new SmallFilesystem(path)
             : null;
 
+    internal void MakeReadOnly() => Assert.Equal(0, Command.Run("mount", "-o", "remount,ro", _path));
+
     public void Dispose() => Command.Run("umount", "-l", _path);
 }

@@ -75,7 +75,7 @@ public sealed class CompletenessTests
             Reconciler reconciler = new(kernel);
             foreach (FilterState planned in plan.Objects.OfType<FilterState>().Where(f => f.Filter is U32Node))
             {
-                kernel.Apply([new Change(ChangeKind.Delete, planned)]).OrThrow();
+                kernel.Apply([new Change(ChangeKind.Delete, kernel.Find(planned)!)]).OrThrow();
                 Assert.Equal(planned.Subject, Assert.Single(reconciler.Diff(plan)).Subject);
                 reconciler.Converge(plan);
                 Assert.Empty(reconciler.Diff(plan));

@@ -40,6 +40,27 @@ public sealed class DamagedRecordTests
         bed.AssertClean();
     }
 
+    [Fact]
+    public void Of_an_earlier_release_it_stops_every_ADD_until_its_container_has_ended()
+    {
+        using Bed bed = new();
+        Namespace container = bed.Added("c1", 31005);
+        string path = bed.RecordPath("c1");
+        bed.EditRecord("c1", record => record["version"] = 1);
+        string before = File.ReadAllText(path);
+        PluginResult refused = bed.Plugin.Add(bed.Container(), "c2");
+        Bed.Fails(refused, 105, path, "version 1", "drain the host");
+        Assert.Equal(before, File.ReadAllText(path));
+        Assert.Single(bed.Records);
+        Bed.Says(bed.Plugin.CommandLine("list").Error, path, "drain the host");
+        Bed.Says(bed.Plugin.CommandLine("doctor").Output, path, "drain the host");
+        bed.Plugin.CommandLine("gc").Require();
+        Assert.Equal(before, File.ReadAllText(path));
+        bed.Plugin.Del(container, "c1").Require();
+        bed.AssertClean();
+        bed.Added("c2");
+    }
+
     [Theory]
     [MemberData(nameof(Damages))]
     public void Of_a_living_container_DEL_takes_it_away(string damage)

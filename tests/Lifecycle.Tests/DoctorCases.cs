@@ -42,7 +42,7 @@ internal static class DoctorCases
         new("lo down", Host("ip link set lo down"), true, ["FAULT    shared: state of the host's lo: expected up, found down", "-> cni-portmap-isolate repair --all"]),
         new("accept_local", (bed, _) => bed.Host.Sysctl("net/ipv4/conf/lo/accept_local", "0"), true, ["FAULT    shared", "lo/accept_local", "-> cni-portmap-isolate repair --all"]),
         new("route_localnet", (bed, _) => bed.Host.Sysctl("net/ipv4/conf/lo/route_localnet", "0"), true, ["FAULT    shared", "lo/route_localnet", "-> cni-portmap-isolate repair --all"]),
-        new("tables gone", Host("tc qdisc del dev eth0 clsact"), true, ["FAULT    shared: filter", "on eth0", "-> cni-portmap-isolate repair --all"]),
+        new("tables gone", Host("tc qdisc del dev eth0 clsact"), true, ["FAULT    shared: qdisc for filters of eth0", "filter 610:0:0 on eth0", "-> cni-portmap-isolate repair --all"]),
         new("note gone", (bed, _) => File.Delete(Path.Combine(bed.Store, "host.json")), true, ["FAULT    shared", "host.json", "-> cni-portmap-isolate repair --all"]),
         new("host end's MTU", Host("ip link set VETH mtu 1300"), true, ["FAULT    testnet/c1/eth0: MTU of VETH", "-> cni-portmap-isolate repair c1"]),
         new("host end gone", Host("ip link del VETH"), true, ["link VETH: expected a veth, found none", "-> cni-portmap-isolate repair c1", "warning  strays", "lead to an interface that is gone"]),

@@ -100,12 +100,12 @@ public sealed class HostChangeTests
         Bed.Says(bed.Plugin.CommandLine("doctor").Output, "FAULT    master: master \"eth0\": the interface is down", "-> ip link set eth0 up");
         await AssertReachesAsync(first, second, 31006, bed.Net.HostAddress);
         bed.Host.Ip("link set eth0 up");
-        Bed.Fails(bed.Plugin.Check(first, "c1"), 106, "gateway of the host: expected 10.77.0.1, found none");
+        Bed.Fails(bed.Plugin.Check(first, "c1"), 106, "gateway of eth0: expected 10.77.0.1, found none");
 
         // The containers keep their route: the host alone has lost it.
         CommandResult repaired = bed.Plugin.CommandLine("repair", "c1");
         Assert.Equal(1, repaired.ExitCode);
-        Bed.Says(repaired.Output, "STILL WRONG  testnet/c1/eth0: gateway of the host");
+        Bed.Says(repaired.Output, "STILL WRONG  testnet/c1/eth0: gateway of eth0");
         Assert.Contains("default via 10.77.0.1", first.Ip("route show"), StringComparison.Ordinal);
         await bed.AssertReachableAsync(first, 31005);
         await bed.AssertReachesOutAsync(second, "c2");

@@ -148,12 +148,12 @@ public sealed class RepairHostTests
             Assert.True(repaired.ExitCode == 0 && repaired.Error.Length == 0, repaired.ToString());
             Bed.Says(
                 repaired.Output,
-                "mended       testnet/c1/eth0: note",
-                "assumed      testnet/c1/eth0: net.ipv4.conf.lo.accept_local was 0 before the first container, the kernel's default",
-                "assumed      testnet/c1/eth0: net.ipv4.conf.lo.route_localnet was 0",
-                "assumed      testnet/c1/eth0: lo had no MAC before the first container",
-                "assumed      testnet/c1/eth0: clsact of eth0 came with the first container",
-                "assumed      testnet/c1/eth0: clsact of lo came with the first container");
+                "mended       host: note",
+                "assumed      host: net.ipv4.conf.lo.accept_local was 0 before the first container, the kernel's default",
+                "assumed      host: net.ipv4.conf.lo.route_localnet was 0",
+                "assumed      host: lo had no MAC before the first container",
+                "assumed      host: clsact of eth0 came with the first container",
+                "assumed      host: clsact of lo came with the first container");
         }
         else
         {

@@ -75,7 +75,7 @@ public sealed class RollbackTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_default_route_that_the_container_has_already_fails_the_ADD_and_stays(bool loopbackUp)
+    public async Task A_table_of_our_number_that_the_container_has_already_fails_the_ADD_and_stays(bool loopbackUp)
     {
         using Bed bed = new();
         Namespace container = bed.Container();
@@ -87,10 +87,10 @@ public sealed class RollbackTests
         container.Sysctls(("net/ipv4/conf/lo/accept_local", "0"), ("net/ipv4/ip_local_port_range", "40000 50000"), ("net/ipv6/conf/all/disable_ipv6", "0"));
         Occupy(container);
         KernelState inside = Bed.Settled(container);
-        Bed.Fails(bed.Plugin.Add(container, "c1"), 107, "route");
+        Bed.Fails(bed.Plugin.Add(container, "c1"), 107, "add filters to lo in the container");
         Bed.Unchanged(inside, container);
         bed.AssertClean();
-        container.Ip("link del own0");
+        container.Execute("tc", "qdisc", "del", "dev", "lo", "clsact").Require();
         await AddWorksAsync(bed, container);
         bed.AssertClean();
     }
@@ -176,6 +176,10 @@ public sealed class RollbackTests
             "link set own0 up",
             "link set own1 up",
             "route add default via 172.30.0.1 dev own0");
+
+        // The kernel numbers the tables of a hook, whatever the priority of their filters.
+        container.Execute("tc", "qdisc", "add", "dev", "lo", "clsact").Require();
+        container.Execute("tc", "filter", "add", "dev", "lo", "ingress", "protocol", "ip", "prio", "5", "handle", "700:", "u32", "divisor", "1").Require();
     }
 
     private static async Task AddWorksAsync(Bed bed, Namespace container)

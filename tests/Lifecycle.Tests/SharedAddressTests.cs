@@ -81,7 +81,7 @@ public sealed class SharedAddressTests : IDisposable
         _bed.Plugin.Check(first, "c1", config: _bed.Config.WithPorts(31005)).Require();
         CommandResult repaired = _bed.Plugin.CommandLine("repair", "--all");
         Assert.True(repaired.ExitCode == 0 && repaired.Error.Length == 0, repaired.ToString());
-        Assert.Equal(Second, (string?)_bed.Record("c1")["address"]);
+        Assert.Equal(Second, (string?)_bed.Record("c1")["host"]!["address"]);
     }
 
     [Fact]
@@ -158,7 +158,7 @@ public sealed class SharedAddressTests : IDisposable
     {
         Namespace container = _bed.Container();
         _bed.Plugin.Add(container, id, config: config).Require();
-        Assert.Equal(address, (string?)_bed.Record(id)["address"]);
+        Assert.Equal(address, (string?)_bed.Record(id)["host"]!["address"]);
         Assert.Contains($"inet {address}/{prefix}", container.Ip("-4 address show dev eth0"), StringComparison.Ordinal);
         return container;
     }

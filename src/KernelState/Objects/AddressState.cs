@@ -13,6 +13,10 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 
     public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Others.Length == 0 ? Address.ToString() : Others)];
 
+    public override int RemovalRank => 1;
+
+    public override bool FallsWith(KernelObject other) => other is VethState veth && veth.Index == Address.Index;
+
     /// <summary>What the interface has in the place of this one; empty where it has this one.</summary>
     public string Others { get; init; } = "";
 
@@ -30,6 +34,14 @@ public sealed record AddressState(string Device, LinkAddress Address) : KernelOb
 /// <param name="Gateway">The next hop.</param>
 public sealed record RouteState(string Device, int Index, InternetAddress? Gateway) : KernelObject
 {
+    /// <summary>With the last address of an interface the kernel takes its routes away.</summary>
+    public override bool FallsWith(KernelObject other) => other switch
+    {
+        VethState veth => veth.Index == Index,
+        AddressState address => address.Address.Index == Index,
+        _ => false,
+    };
+
     /// <summary>The metric, to remove one by.</summary>
     public uint Priority { get; init; }
 

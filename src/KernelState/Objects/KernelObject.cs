@@ -51,6 +51,9 @@ public abstract record KernelObject
     /// <summary>What the object is, in one line, for a text that misses it.</summary>
     public virtual string Description => string.Join(", ", Attributes.Select(a => a.Name.Length == 0 ? a.Value : $"{a.Name} {a.Value}"));
 
+    /// <summary>Rank of what carries all else.</summary>
+    public const int RankOfLinks = 4;
+
     /// <summary>Removal goes by ascending rank: what leads to something goes before it.</summary>
     public virtual int RemovalRank => 0;
 

@@ -30,7 +30,7 @@ public sealed record VethState(string Name, int Index) : KernelObject
 
     public override string Description => "a veth";
 
-    public override int RemovalRank => 4;
+    public override int RemovalRank => RankOfLinks;
 
     public override IReadOnlyList<ObjectAttribute> Attributes =>
     [
@@ -82,7 +82,7 @@ public sealed record LinkState(string Name, int Index) : KernelObject
 
     public override string Description => Kind is null ? "a link" : $"a {Kind}";
 
-    public override int RemovalRank => 4;
+    public override int RemovalRank => RankOfLinks;
 
     public override IReadOnlyList<ObjectAttribute> Attributes
     {
@@ -114,6 +114,8 @@ public sealed record LinkState(string Name, int Index) : KernelObject
         found is LinkState link && link.Index == Index && (Kind is null || link.Kind == Kind)
             ? true
             : throw new IsolationException(IsolationFault.Differs, $"{Name} is another interface than the container's", "remove it, and repair again");
+
+    public override bool FallsWith(KernelObject other) => IsMadeWithVeth && other is VethState veth && veth.Index == Index && Place == Place.Container;
 
     /// <summary>The same link, down: while it is, nothing passes it.</summary>
     internal void Close(ChangeContext context) => Links.SetDown(context.Batch, Index, $"take down {Name}");

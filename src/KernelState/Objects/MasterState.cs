@@ -38,9 +38,18 @@ public sealed record MasterState(HostValues Values) : KernelObject
         new("gateway", Values.Gateway?.ToString() ?? "none"),
     ];
 
-    public override IEnumerable<Difference> Compare(KernelObject? found) => found is MasterState { Obstacle: { } obstacle }
-        ? [new Difference("master", Description, obstacle)]
-        : base.Compare(found);
+    public override IEnumerable<Difference> Compare(KernelObject? found)
+    {
+        if (found is MasterState { Obstacle: { } obstacle })
+        {
+            return [new Difference("master", Description, obstacle)];
+        }
+
+        // Its name and the route are not things that an interface has.
+        return base.Compare(found).Select(d => d.Subject == $"name of {Subject}" ? d with { Subject = "master" }
+            : d.Subject == $"gateway of {Subject}" ? d with { Subject = "gateway of the host" }
+            : d);
+    }
 
     public override bool CanChange(KernelObject found) => true;
 

@@ -55,6 +55,9 @@ public sealed record RootQdiscState(string Device, int Index) : KernelObject
 
     public uint Handle { get; init; } = Shaper.Qdisc;
 
+    /// <summary>The limit that it is for, bytes per second.</summary>
+    public long Rate { get; init; }
+
     public string Settings { get; init; } = Shaper.Settings.ToString();
 
     /// <summary>Classes beside ours.</summary>
@@ -70,6 +73,8 @@ public sealed record RootQdiscState(string Device, int Index) : KernelObject
 
     public override bool Needs(int device) => Index == device;
 
+    public override bool FallsWith(KernelObject other) => other is LinkState link && link.Index == Index;
+
     /// <summary>Whether it is as only this program makes one. A handle alone tells nothing: everybody calls the root qdisc 1:.</summary>
     public bool IsOurs => Kind == "htb" && Handle == Shaper.Qdisc && Settings == Shaper.Settings.ToString();
 
@@ -82,7 +87,7 @@ public sealed record RootQdiscState(string Device, int Index) : KernelObject
     {
         if (found is not RootQdiscState { Kind: "htb", Handle: Shaper.Qdisc })
         {
-            return [new Difference($"limit of {Device}", "htb", found is RootQdiscState other ? $"a qdisc {other.Kind} {TcHandle.Format(other.Handle)}" : "none")];
+            return [new Difference($"limit of {Device}", $"htb with {Rate} B/s", found is RootQdiscState other ? $"a qdisc {other.Kind} {TcHandle.Format(other.Handle)}" : "none")];
         }
 
         return base.Compare(found);
@@ -116,7 +121,8 @@ public sealed record ClassState(string Device, int Index, HtbClass Class) : Kern
 
     public override bool CanChange(KernelObject found) => true;
 
-    public override bool FallsWith(KernelObject other) => other is RootQdiscState root && root.Index == Index;
+    public override bool FallsWith(KernelObject other) =>
+        other is RootQdiscState root ? root.Index == Index : other is LinkState link && link.Index == Index;
 
     internal override void Create(ChangeContext context) => Htb.AddClass(context.Batch, Index, Class, $"add the htb class to {Device}");
 
@@ -180,7 +186,8 @@ public sealed record QueueState(string Device, int Index, FqCodelSettings Queue)
     // fq_codel is set as it stands, and takes the place of another kind.
     public override bool CanChange(KernelObject found) => true;
 
-    public override bool FallsWith(KernelObject other) => other is RootQdiscState root && root.Index == Index;
+    public override bool FallsWith(KernelObject other) =>
+        other is RootQdiscState root ? root.Index == Index : other is LinkState link && link.Index == Index;
 
     internal override void Create(ChangeContext context) =>
         FqCodel.Add(context.Batch, Index, Shaper.Class, Shaper.Leaf, Queue, $"add fq_codel to {Device}");
@@ -228,7 +235,7 @@ public sealed record PlainQueueState(string Device, int Index) : KernelObject
 public sealed record FlowQdiscState(string Device, int Index, FlowClassifierParent Parent) : KernelObject
 {
     /// <summary>What is there.</summary>
-    public string Kind { get; init; } = $"fq_codel {TcHandle.Format(UniqueFlows.Qdisc)}";
+    public string Kind { get; init; } = UniqueFlows.Name;
 
     /// <summary>Whether it is a qdisc that nobody has asked for.</summary>
     public bool IsDefault { get; init; }

@@ -183,7 +183,7 @@ public sealed class AttachmentPlan
             yield break;
         }
 
-        yield return new RootQdiscState(device, index) { Place = place };
+        yield return new RootQdiscState(device, index) { Place = place, Rate = limit.Rate };
         yield return new ClassState(device, index, Shaper.ClassOf(limit, _attachment.Host.Mtu)) { Place = place };
         yield return _attachment.Features.PlainQueue
             ? new PlainQueueState(device, index) { Place = place }

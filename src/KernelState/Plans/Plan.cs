@@ -22,8 +22,8 @@ public sealed record Plan(IReadOnlyList<KernelObject> Objects)
     /// <summary>The same without what is on a device, or leads to it.</summary>
     public Plan Without(int device) => this with { Objects = [.. Objects.Where(o => !o.Needs(device))] };
 
-    /// <summary>The parts that are of a sort.</summary>
-    public Plan Only(Func<KernelObject, bool> isWanted) => this with { Objects = [.. Objects.Where(isWanted)] };
+    /// <summary>The objects that are of a sort, and nothing that is said of others beside them.</summary>
+    public Plan Only(Func<KernelObject, bool> isWanted) => new([.. Objects.Where(isWanted)]);
 }
 
 /// <summary>A link, and the hook on it that must not be open with the wrong filters.</summary>

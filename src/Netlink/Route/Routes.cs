@@ -75,6 +75,20 @@ public static class Routes
         }
 
         var routes = new List<DefaultRoute>();
+        try
+        {
+            Dump(connection, request, routes);
+        }
+        catch (NetlinkException e) when (e.Errno == Errno.NoEntry)
+        {
+            // The kernel makes the table with its first route.
+            return [];
+        }
+
+        return [.. routes.OrderBy(r => r.Priority)];
+    }
+
+    private static void Dump(NetlinkConnection connection, NetlinkBatch request, List<DefaultRoute> routes) =>
         connection.Dump(
             request,
             received =>
@@ -105,6 +119,4 @@ public static class Routes
                 }
             },
             routes.Clear);
-        return [.. routes.OrderBy(r => r.Priority)];
-    }
 }

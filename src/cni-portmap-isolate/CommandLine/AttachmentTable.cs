@@ -1,8 +1,6 @@
 using System.Globalization;
 using CniIsolator.Ipam;
 using CniIsolator.Lifecycle;
-using CniIsolator.Netlink;
-using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Logging;
 
 namespace CniIsolator.Plugin.CommandLine;
@@ -32,7 +30,7 @@ internal static class AttachmentTable
 
     public static void WriteDetails(TextWriter output, IReadOnlyList<Attachment> attachments, Dictionary<AttachmentKey, AttachmentHealth> health)
     {
-        var counters = ReadCounters();
+        var counters = TrafficCounters.Read();
         foreach (var attachment in attachments)
         {
             foreach (var (name, value) in Details(attachment, counters, health[attachment.Key]))
@@ -45,7 +43,7 @@ internal static class AttachmentTable
     }
 
     private static IEnumerable<(string Name, string Value)> Details(
-        Attachment attachment, Dictionary<int, LinkCounters> counters, AttachmentHealth health)
+        Attachment attachment, Dictionary<int, TrafficCounters> counters, AttachmentHealth health)
     {
         yield return ("container", attachment.Key.ContainerId);
         yield return ("network", attachment.Key.Network);
@@ -70,9 +68,8 @@ internal static class AttachmentTable
 
         if (counters.TryGetValue(attachment.Numbers.HostEnd, out var seen))
         {
-            // Counted at the host's end, which receives what the container sends.
-            yield return ("sent", string.Create(CultureInfo.InvariantCulture, $"{seen.ReceivedBytes} bytes, {seen.ReceivedPackets} packets"));
-            yield return ("received", string.Create(CultureInfo.InvariantCulture, $"{seen.SentBytes} bytes, {seen.SentPackets} packets"));
+            yield return ("sent", string.Create(CultureInfo.InvariantCulture, $"{seen.SentBytes} bytes, {seen.SentPackets} packets"));
+            yield return ("received", string.Create(CultureInfo.InvariantCulture, $"{seen.ReceivedBytes} bytes, {seen.ReceivedPackets} packets"));
         }
 
         foreach (var (name, value) in attachment.Args)
@@ -84,20 +81,6 @@ internal static class AttachmentTable
         if (attachment.Changed is { } changed)
         {
             yield return ("changed", changed.ToString("O", CultureInfo.InvariantCulture));
-        }
-    }
-
-    /// <summary>Counters are an extra: without permission or kernel support the rest is still shown.</summary>
-    private static Dictionary<int, LinkCounters> ReadCounters()
-    {
-        try
-        {
-            using var connection = NetlinkConnection.Open();
-            return LinkStatistics.List(connection);
-        }
-        catch (IOException)
-        {
-            return [];
         }
     }
 

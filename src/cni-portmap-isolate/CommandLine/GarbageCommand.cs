@@ -52,6 +52,12 @@ internal static class GarbageCommand
             session.RemoveSharedStateIfUnused();
         }
 
+        foreach (var fault in session.Spent.Faults)
+        {
+            // No fault of this command: what the file stands for is gone.
+            Console.Error.WriteLine($"cni-portmap-isolate: left a file that stands for nothing any more: {fault}");
+        }
+
         return faults == 0 ? 0 : 1;
 
         void Complain(string line)

@@ -44,10 +44,15 @@ internal static class RepairCommand
     {
         var (mended, faults) = (0, 0);
         var host = new HostRepair(session);
-        Attempt("host", host.Apply);
+        if (chosen.Exists(a => session.IsOnThisHost(a) && session.Conditions.HasNamespace(a)))
+        {
+            Attempt("host", host.Apply);
+        }
+
+        var check = new AttachmentCheck(session);
         foreach (var attachment in chosen)
         {
-            Attempt(attachment.Key.ToString(), () => new AttachmentRepair(session, host).Apply(attachment.Key));
+            Attempt(attachment.Key.ToString(), () => new AttachmentRepair(session, host, check).Apply(attachment.Key));
         }
 
         if (chosen.Count > 0)

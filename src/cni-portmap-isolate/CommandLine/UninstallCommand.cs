@@ -2,7 +2,6 @@ using System.CommandLine;
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
 using CniIsolator.Lifecycle;
-using CniIsolator.Netlink.Tc;
 
 namespace CniIsolator.Plugin.CommandLine;
 
@@ -61,15 +60,22 @@ internal static class UninstallCommand
 
         session.RemoveSharedStateIfUnused();
         using var store = session.Begin();
-        if (store.Host is not null)
+        if (store.Host is not null && !session.Spent.HasHost)
         {
             throw new CniException(
                 CniErrorCode.TryAgainLater, "what the containers share could not be removed", "a container is just being added, changed or taken down, or a record is unreadable while its interface lives");
         }
 
         shared.ForEach(line => Console.Out.WriteLine($"removed {line}"));
-        session.RemoveHostLock();
-        store.EraseStore();
+        session.Spent.Add(session.RemoveHostLock());
+        List<string> left = [.. session.Spent.Faults.Union(store.TryEraseStore().Select(fault => fault.Message))];
+        if (left.Count > 0)
+        {
+            // They stand for nothing any more, and the operator may remove them once the file system lets that happen.
+            left.ForEach(fault => Console.Out.WriteLine($"left a file: {fault}"));
+            return 0;
+        }
+
         Console.Out.WriteLine(Directory.Exists(stateDir) ? $"left {stateDir}: it holds files that are not the plugin's" : $"removed {stateDir}");
         return 0;
     }
@@ -78,7 +84,7 @@ internal static class UninstallCommand
     {
         if (note.FlowParent is { } parent)
         {
-            yield return $"fq_codel {TcHandle.Format(DataPath.UniqueFlows.Qdisc)} of {note.Master} at {parent}, with its filters";
+            yield return $"{DataPath.UniqueFlows.Name} of {note.Master} at {parent}, with its filters";
         }
 
         if (note.HostNetns == session.Namespace.Identity.ToString())

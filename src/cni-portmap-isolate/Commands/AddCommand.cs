@@ -15,7 +15,7 @@ internal static class AddCommand
         var configuration = NetworkConfiguration.From(request);
         using var session = new Session(configuration.StateDir);
         using var container = ContainerNamespace.Open(request.Netns, session.Namespace);
-        var host = HostConfiguration.Read(session.Host, configuration.Master, configuration.Address, session.SharedAddresses());
+        var host = session.ReadHost(configuration.Master, configuration.Address);
         configuration.CheckAgainstHostRange(host.EphemeralRange);
         configuration.CheckHostIps(host.Values.Address);
         ScatteredPorts.Refuse(configuration.Claims);

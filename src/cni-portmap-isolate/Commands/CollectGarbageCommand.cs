@@ -1,8 +1,6 @@
 using CniIsolator.Cni;
 using CniIsolator.Ipam;
-using CniIsolator.KernelState.Plans;
 using CniIsolator.Lifecycle;
-using CniIsolator.Netlink.Route;
 using CniIsolator.Plugin.Configuration;
 using Serilog;
 
@@ -48,6 +46,8 @@ internal static class CollectGarbageCommand
             CollectUnreadable(session, request.Config.Name, record, force, log, faults);
         }
 
+        SpentLog.Write(session, log);
+
         if (faults.Count > 0)
         {
             // A store that is just busy is no reason for anyone to look into it.
@@ -88,13 +88,13 @@ internal static class CollectGarbageCommand
     /// </summary>
     private static void CollectUnreadable(Session session, string network, UnreadableRecord record, bool force, ILogger log, List<Uncollected> faults)
     {
-        if (Links.Find(session.Host, record.HostInterface) is not { } link)
+        if (!session.HasHostEnd(record.HostInterface, out var owner))
         {
             log.Warning("{Path} is unreadable, and its interface is gone; \"gc\" on the command line removes it", record.Path);
             return;
         }
 
-        if (HostEndAlias.Parse(link.Alias) is not { } key || key.HostInterface != link.Name || key.Network != network)
+        if (owner is not { } key || key.Network != network)
         {
             return;
         }

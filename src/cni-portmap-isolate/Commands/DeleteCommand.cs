@@ -26,5 +26,7 @@ internal static class DeleteCommand
         {
             Detachment.RemoveWithoutRecord(session, key, request.Netns);
         }
+
+        SpentLog.Write(session, log);
     }
 }

@@ -1,4 +1,5 @@
 using CniIsolator.Cni;
+using CniIsolator.Ipam;
 using CniIsolator.KernelState;
 using CniIsolator.Lifecycle;
 using CniIsolator.Plugin.Configuration;
@@ -25,10 +26,28 @@ internal static class StatusCommand
             throw new CniException(CniErrorCode.PluginNotAvailable, e.Message, ErrorCodes.Translate(e).Details, e);
         }
 
+        ProbeStore(session.Store);
         var missing = FindMissing(NeedsOf(configuration));
         if (missing.Count > 0)
         {
             throw new CniException(CniErrorCode.PluginNotAvailable, $"the kernel lacks {string.Join(", ", missing)}", "boot a kernel that has it, or load its module; `cni-portmap-isolate doctor` tells more");
+        }
+    }
+
+    /// <summary>Every ADD writes a record; on a full or read-only file system none succeeds.</summary>
+    private static void ProbeStore(AttachmentStore store)
+    {
+        try
+        {
+            store.Probe();
+        }
+        catch (StoreException e)
+        {
+            throw new CniException(
+                CniErrorCode.PluginNotAvailable,
+                $"the store cannot be used: {e.Message}",
+                $"ADD needs room and permission for a file in {store.StateDir}; DEL and GC do without",
+                e);
         }
     }
 

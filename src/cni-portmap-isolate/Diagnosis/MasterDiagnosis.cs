@@ -51,6 +51,16 @@ internal static class MasterDiagnosis
     private static void LookAtAddresses(ExaminedHost host, FindingList findings, HostConfiguration facts)
     {
         var others = HostConfiguration.ListAddresses(host.Connection, facts.Master.Index).Where(a => a.Address != facts.Address.Address).ToList();
+        if (facts.Address.Secondary)
+        {
+            // The kernel's route to such an address has the primary one as its source, and containers know the shared address alone as the host.
+            findings.Warn(
+                "master",
+                $"{facts.Address} is a secondary address of {facts.Master.Name}: what the host itself connects to "
+                + "there leaves from the primary one, and containers' answers do not come back",
+                $"add {facts.Address.Address} with a prefix length of its own, such as /32, or share the primary address");
+        }
+
         if (others.Count == 0 || facts.Reason == AddressReason.Configured)
         {
             // An operator who names one knows of the others.
@@ -65,7 +75,8 @@ internal static class MasterDiagnosis
         };
         findings.Warn(
             "master",
-            $"{facts.Master.Name} has several addresses: containers share {facts.Address}, {reason}, and have nothing to do with {string.Join(", ", others)}",
+            $"{facts.Master.Name} has several addresses: containers share {facts.Address}, {reason}, "
+            + $"and have nothing to do with {string.Join(", ", others)}",
             $"say which in the configuration: \"{ConfigurationKeys.Address}\": \"{facts.Address.Address}\"");
     }
 

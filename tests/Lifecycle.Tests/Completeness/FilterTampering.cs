@@ -37,13 +37,16 @@ internal static class FilterTampering
     /// <summary>A table goes only when no packet can be on its way through it any more.</summary>
     private static bool Remove(FilterState planned, NamespaceKernel kernel)
     {
+        // The kernel knows a root table by another number than a plan does.
+        KernelObject there = kernel.Find(planned) ?? throw new InvalidOperationException($"{planned.Subject} is not there");
+
         // Entries of all containers are in the shared tables.
         List<FilterState> falling = [.. kernel.List(new FilterTerritory(planned.Device, planned.Filter.At)).OfType<FilterState>().Where(f => f.FallsWith(planned))];
         kernel.Apply([.. falling.Select(f => new Change(ChangeKind.Delete, f))]).OrThrow();
         Wait.Until(
             () =>
             {
-                IReadOnlyList<Refusal> refusals = kernel.Apply([new Change(ChangeKind.Delete, planned)]).Refusals;
+                IReadOnlyList<Refusal> refusals = kernel.Apply([new Change(ChangeKind.Delete, there)]).Refusals;
                 return refusals.Count == 0 || (refusals[0].Errno == Errno.Busy ? false : throw refusals[0].Exception);
             },
             $"{planned.Subject} to go");

@@ -34,6 +34,7 @@ public class HeaderTests
         #include <linux/if_addr.h>
         #include <linux/if_ether.h>
         #include <linux/if_link.h>
+        #include <linux/if_packet.h>
         #include <linux/inet_diag.h>
         #include <linux/magic.h>
         #include <linux/neighbour.h>
