@@ -1,4 +1,3 @@
-using CniIsolator.Testbed;
 
 namespace CniIsolator.Lifecycle.Tests;
 
