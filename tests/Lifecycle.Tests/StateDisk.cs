@@ -1,5 +1,3 @@
-using CniIsolator.Testbed;
-
 namespace CniIsolator.Lifecycle.Tests;
 
 /// <summary>What may be wrong with the file system that the store is on.</summary>
