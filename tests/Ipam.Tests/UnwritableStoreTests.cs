@@ -74,7 +74,7 @@ public sealed class UnwritableStoreTests : IDisposable
         try
         {
             Says(Assert.Throws<StoreException>(() => transaction.TryRemove(a.Key)), path);
-            Says(Assert.Throws<StoreException>(() => { transaction.TryWrite(a with { Mtu = 9000 }); }), path);
+            Says(Assert.Throws<StoreException>(() => { transaction.TryWrite(a with { State = AttachmentState.Deleting }); }), path);
             Says(Assert.Throws<StoreException>(() => { transaction.TryEraseStore(); }), path);
             Assert.Equal([path], Directory.GetFileSystemEntries(_store.StateDir));
         }
