@@ -1,7 +1,13 @@
+using CniIsolator.Linux;
+
 namespace CniIsolator.Ipam;
 
 /// <summary>The store cannot be used. The message names the path and what is wrong with it.</summary>
-public class StoreException(string message, Exception? inner = null) : Exception(message, inner);
+public class StoreException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Whether the file system is full or read-only: a fault of no single file.</summary>
+    public bool IsUnwritable => FileSystem.IsUnwritable(InnerException);
+}
 
 /// <summary>Another process held the store's lock for longer than the caller would wait.</summary>
 public sealed class StoreBusyException(string message) : StoreException(message);

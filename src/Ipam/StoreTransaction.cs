@@ -90,24 +90,29 @@ public sealed class StoreTransaction : IDisposable
     /// </summary>
     /// <returns>Whether it was written; otherwise the previous record is still there.</returns>
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    /// <exception cref="StoreException">Writing failed for a reason of this one file; the previous record is still there.</exception>
     public bool TryWrite(Attachment attachment) => Attempt(() => Write(attachment)) is null;
 
     /// <summary>Writes host.json as <see cref="WriteHost"/> does, but a full or read-only file system is no error.</summary>
     /// <returns>Whether it was written; otherwise the previous one is still there.</returns>
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
+    /// <exception cref="StoreException">Writing failed for a reason of this one file; the previous one is still there.</exception>
     public bool TryWriteHost(HostRecord host) => Attempt(() => WriteHost(host)) is null;
 
-    /// <summary>Removes a record as <see cref="Remove"/> does, but on a read-only file system one that stays is no error: it stands for nothing any more.</summary>
+    /// <summary>Removes a record as <see cref="Remove"/> does, but one that stays on a full or read-only file system is no error.</summary>
     /// <returns>Why the file could not be removed, or null where there is no such record now.</returns>
-    public StoreException? TryRemove(AttachmentKey key) => AttemptRemoval(() => Remove(key));
+    /// <exception cref="StoreException">The file cannot be removed for a reason of its own.</exception>
+    public StoreException? TryRemove(AttachmentKey key) => Attempt(() => Remove(key));
 
-    /// <summary>Deletes files as <see cref="RemoveUnreadable"/> does, but on a read-only file system those that stay are no error.</summary>
+    /// <summary>Deletes files as <see cref="RemoveUnreadable"/> does, but those that stay on a full or read-only file system are no error.</summary>
     /// <returns>Why a file could not be removed, or null where there are none now.</returns>
-    public StoreException? TryRemoveUnreadable(string hostInterface) => AttemptRemoval(() => RemoveUnreadable(hostInterface));
+    /// <exception cref="StoreException">A file cannot be removed for a reason of its own.</exception>
+    public StoreException? TryRemoveUnreadable(string hostInterface) => Attempt(() => RemoveUnreadable(hostInterface));
 
-    /// <summary>Removes host.json as <see cref="RemoveHost"/> does, but on a read-only file system it is no error if it stays.</summary>
+    /// <summary>Removes host.json as <see cref="RemoveHost"/> does, but it is no error if it stays on a full or read-only file system.</summary>
     /// <returns>Why the file could not be removed, or null where there is none now.</returns>
-    public StoreException? TryRemoveHost() => AttemptRemoval(RemoveHost);
+    /// <exception cref="StoreException">The file cannot be removed for a reason of its own.</exception>
+    public StoreException? TryRemoveHost() => Attempt(RemoveHost);
 
     /// <summary>Removes a record, which frees its ports, and notes its slice as freed last.</summary>
     /// <returns>False when there was none.</returns>
@@ -124,7 +129,7 @@ public sealed class StoreTransaction : IDisposable
         _attachments?.Remove(attachment);
         try
         {
-            _freed = Freed.Append(attachment.Ports.Slice);
+            _freed = Freed.Append(attachment.Slice);
             _directory.ReplaceFile(_directory.FreedPath, StoreFormat.Write(_freed));
         }
         catch (StoreException)
@@ -238,15 +243,15 @@ public sealed class StoreTransaction : IDisposable
         }
     }
 
-    /// <summary>The same, but what stays is no error.</summary>
+    /// <summary>The same, but what stays on a full or read-only file system is no error.</summary>
     /// <returns>Why some of it is still there: one for each file.</returns>
-    /// <exception cref="StoreException">The directory cannot be listed.</exception>
+    /// <exception cref="StoreException">A file cannot be removed for a reason of its own; the others have been. Or the directory cannot be listed.</exception>
     public IReadOnlyList<StoreException> TryEraseStore()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         var faults = _directory.Erase();
         Dispose();
-        return faults;
+        return faults.Find(fault => !fault.IsUnwritable) is { } other ? throw other : faults;
     }
 
     private static StoreException? Attempt(Action change)
@@ -256,15 +261,11 @@ public sealed class StoreTransaction : IDisposable
             change();
             return null;
         }
-        catch (StoreException e)
+        catch (StoreException e) when (e.IsUnwritable)
         {
             return e;
         }
     }
-
-    /// <summary>Nothing can be removed from a read-only file system by anybody; what keeps one file alone there somebody has to look into.</summary>
-    private static StoreException? AttemptRemoval(Action removal) =>
-        Attempt(removal) is not { } fault ? null : fault.InnerException is IOException { HResult: (int)Errno.ReadOnlyFileSystem } ? fault : throw fault;
 
     private (List<Attachment> Attachments, List<UnreadableRecord> Unreadable) Load()
     {

@@ -88,7 +88,7 @@ public sealed class Session : IDisposable
             File.Delete(HostLockPath);
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e) when (FileSystem.IsUnwritable(e))
         {
             return e;
         }

@@ -72,7 +72,7 @@ internal static partial class FileCalls
     }
 
     /// <summary>Whether a file could not be made or written since its file system is full or read-only.</summary>
-    internal static bool IsUnwritable(IOException e) => e.HResult is NoSpace or ReadOnlyFileSystem or QuotaExceeded;
+    internal static bool IsUnwritable(Exception e) => e is IOException && e.HResult is NoSpace or ReadOnlyFileSystem or QuotaExceeded;
 
     /// <summary>Sets mode 0600 on a file just opened; an umask can only have taken bits away, an operator added some.</summary>
     internal static SafeFileHandle Restricted(SafeFileHandle file, string path)

@@ -5,6 +5,9 @@ namespace CniIsolator.Linux;
 /// <summary>What kind of filesystem a path lies on.</summary>
 public static unsafe class FileSystem
 {
+    /// <summary>Whether this came from a file system that is full (blocks, inodes or quota) or read-only, whatever the file.</summary>
+    public static bool IsUnwritable(Exception? e) => e is not null && FileCalls.IsUnwritable(e);
+
     /// <summary>
     /// Its name, such as "tmpfs" or "ext4", or its number where that is not a common one. Source: linux/magic.h.
     /// </summary>

@@ -64,6 +64,27 @@ public sealed class UnwritableStoreTests : IDisposable
     }
 
     [TmpfsFact]
+    public void A_file_that_cannot_be_removed_for_a_reason_of_its_own_is_an_error()
+    {
+        var a = Samples.Attachment("a");
+        using var transaction = _store.Begin(StoreTest.Patience);
+        transaction.Write(a);
+        var path = InStore($"{a.HostInterface}.json");
+        Assert.Equal(0, Command.Run("mount", "--bind", path, path));
+        try
+        {
+            Says(Assert.Throws<StoreException>(() => transaction.TryRemove(a.Key)), path);
+            Says(Assert.Throws<StoreException>(() => { transaction.TryWrite(a with { State = AttachmentState.Deleting }); }), path);
+            Says(Assert.Throws<StoreException>(() => { transaction.TryEraseStore(); }), path);
+            Assert.Equal([path], Directory.GetFileSystemEntries(_store.StateDir));
+        }
+        finally
+        {
+            Command.Run("umount", path);
+        }
+    }
+
+    [TmpfsFact]
     public void Without_a_lock_file_the_directory_is_locked()
     {
         using (var transaction = _store.Begin(StoreTest.Patience))

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using CniIsolator.Testbed;
 
 namespace CniIsolator.Lifecycle.Tests;
@@ -38,6 +37,9 @@ public sealed class TeardownWithoutStoreTests : IDisposable
         Bed.Plugin.CommandLine("list").Require();
 
         _disk.PutRight();
+        Bed.Plugin.Add(first, "c1", config: Bed.Config.WithPorts(31005)).Require();
+        Bed.Plugin.Check(first, "c1", config: Bed.Config.WithPorts(31005)).Require();
+        Quiet(Bed.Plugin.Del(first, "c1"));
         await AssertAllGoesOnAsync();
     }
 
@@ -269,6 +271,7 @@ public sealed class TeardownWithoutStoreTests : IDisposable
     private async Task AssertAllGoesOnAsync()
     {
         Bed.Plugin.Status().Require();
+        Namespace[] former = [.. Bed.Net.Containers];
         Namespace other = Bed.Added("new1", 31015);
         Bed.Plugin.Check(other, "new1", config: Bed.Config.WithPorts(31015)).Require();
         await Bed.AssertReachableAsync(other, 31015);
@@ -277,14 +280,10 @@ public sealed class TeardownWithoutStoreTests : IDisposable
         await Bed.AssertReachableAsync(same, 31005);
         await Bed.AssertReachesOutAsync(same, "new2");
         Bed.Plugin.CommandLine("list").Require();
-        Bed.Plugin.CommandLine("gc").Require();
 
-        // Those whose namespaces live could be repaired, for all that gc knows. A runtime that asks once more has them off the list.
-        string[] ids = [.. Bed.Records.Select(path => (string?)JsonNode.Parse(File.ReadAllText(path))!["key"]!["containerId"]!)];
-        foreach (string id in ids.Except(["new1", "new2"]))
-        {
-            Quiet(Bed.Plugin.Del(null, id));
-        }
+        // As long as its namespace lives, a container without an interface may be put right: "gc" takes it for one.
+        Array.ForEach(former, container => container.Dispose());
+        Bed.Plugin.CommandLine("gc").Require();
 
         Assert.Equal(2, Bed.Records.Length);
         Quiet(Bed.Plugin.Del(other, "new1"));
