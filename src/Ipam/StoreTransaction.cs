@@ -129,7 +129,7 @@ public sealed class StoreTransaction : IDisposable
         _attachments?.Remove(attachment);
         try
         {
-            _freed = Freed.Append(attachment.Slice);
+            _freed = Freed.Append(attachment.Ports.Slice);
             _directory.ReplaceFile(_directory.FreedPath, StoreFormat.Write(_freed));
         }
         catch (StoreException)
