@@ -97,17 +97,17 @@ public sealed class StoreTransaction : IDisposable
     /// <exception cref="ArgumentException">The record is one that could not be read back.</exception>
     public bool TryWriteHost(HostRecord host) => Attempt(() => WriteHost(host)) is null;
 
-    /// <summary>Removes a record as <see cref="Remove"/> does, but one that stays is no error: it stands for nothing any more.</summary>
+    /// <summary>Removes a record as <see cref="Remove"/> does, but on a read-only file system one that stays is no error: it stands for nothing any more.</summary>
     /// <returns>Why the file could not be removed, or null where there is no such record now.</returns>
-    public StoreException? TryRemove(AttachmentKey key) => Attempt(() => Remove(key));
+    public StoreException? TryRemove(AttachmentKey key) => AttemptRemoval(() => Remove(key));
 
-    /// <summary>Deletes files as <see cref="RemoveUnreadable"/> does, but those that stay are no error.</summary>
+    /// <summary>Deletes files as <see cref="RemoveUnreadable"/> does, but on a read-only file system those that stay are no error.</summary>
     /// <returns>Why a file could not be removed, or null where there are none now.</returns>
-    public StoreException? TryRemoveUnreadable(string hostInterface) => Attempt(() => RemoveUnreadable(hostInterface));
+    public StoreException? TryRemoveUnreadable(string hostInterface) => AttemptRemoval(() => RemoveUnreadable(hostInterface));
 
-    /// <summary>Removes host.json as <see cref="RemoveHost"/> does, but it is no error if it stays.</summary>
+    /// <summary>Removes host.json as <see cref="RemoveHost"/> does, but on a read-only file system it is no error if it stays.</summary>
     /// <returns>Why the file could not be removed, or null where there is none now.</returns>
-    public StoreException? TryRemoveHost() => Attempt(RemoveHost);
+    public StoreException? TryRemoveHost() => AttemptRemoval(RemoveHost);
 
     /// <summary>Removes a record, which frees its ports, and notes its slice as freed last.</summary>
     /// <returns>False when there was none.</returns>
@@ -261,6 +261,10 @@ public sealed class StoreTransaction : IDisposable
             return e;
         }
     }
+
+    /// <summary>Nothing can be removed from a read-only file system by anybody; what keeps one file alone there somebody has to look into.</summary>
+    private static StoreException? AttemptRemoval(Action removal) =>
+        Attempt(removal) is not { } fault ? null : fault.InnerException is IOException { HResult: (int)Errno.ReadOnlyFileSystem } ? fault : throw fault;
 
     private (List<Attachment> Attachments, List<UnreadableRecord> Unreadable) Load()
     {

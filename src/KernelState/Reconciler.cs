@@ -11,8 +11,8 @@ namespace CniIsolator.KernelState;
 /// <param name="kernel">The namespace.</param>
 public sealed class Reconciler(IKernel kernel)
 {
-    // Some things are busy until no packet can be on its way through them any more.
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
+    /// <summary>How long to try: some things are busy until no packet can be on its way through them any more.</summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Makes everything, without a look at what is there.</summary>
     public Outcome Apply(Plan plan) => kernel.Apply([.. plan.Objects.Select(o => new Change(ChangeKind.Create, o))]);
@@ -49,16 +49,18 @@ public sealed class Reconciler(IKernel kernel)
     /// <exception cref="IsolationException">Something of somebody else's is in the way.</exception>
     public Outcome Converge(Plan plan)
     {
-        List<KernelObject> lacking = [];
+        // Nothing is made before all has gone that has to: a new filter that leads to a busy table would keep it busy for ever.
+        Way way = default;
+        HashSet<ObjectKey> busy = [];
         SpinWait.SpinUntil(
             () =>
             {
-                var outcome = kernel.Apply(Way(plan));
-                lacking.AddRange(outcome.Lacking);
-                return outcome.Refusals.FirstOrDefault(r => !IsBusy(r)) is { } refusal ? throw refusal.Exception : outcome.Refusals.Count == 0;
+                way = Find(plan);
+                busy = way.Removals.Count == 0 ? [] : Remove(way.Removals);
+                return busy.Count == 0;
             },
-            LongestDelay);
-        return new Outcome([], lacking);
+            Patience);
+        return kernel.Apply([.. way.Additions.Where(c => !busy.Contains(c.Object.Key))]).OrThrow();
     }
 
     /// <summary>Removes everything of these plans; what is gone already is passed over.</summary>
@@ -85,8 +87,15 @@ public sealed class Reconciler(IKernel kernel)
             [.. before.Objects.Reverse().Where(o => !wanted.ContainsKey(o.Key)).Select(o => new Change(ChangeKind.Delete, o))]);
     }
 
+    /// <returns>What is busy.</returns>
+    private HashSet<ObjectKey> Remove(IReadOnlyList<Change> removals)
+    {
+        var refusals = kernel.Apply(removals).Refusals;
+        return refusals.FirstOrDefault(r => !IsBusy(r)) is { } refusal ? throw refusal.Exception : [.. refusals.Select(r => r.Change.Object.Key)];
+    }
+
     /// <summary>The steps that lead from what is there to the plan.</summary>
-    private List<Change> Way(Plan plan)
+    private Way Find(Plan plan)
     {
         List<KernelObject> doomed = [.. Strangers(plan, reportedOnly: false)];
         Dictionary<ObjectKey, KernelObject> present = [];
@@ -115,30 +124,31 @@ public sealed class Reconciler(IKernel kernel)
         }
 
         // What the gate lets through is judged by the filters on it; sysctls and the link itself are not among them.
-        var isClosed = plan.Gate is { } gate && doomed.Exists(d => d.FallsWith(gate.Hook));
-        if (isClosed && present.TryGetValue(plan.Gate!.Hook.Key, out var hook))
+        var isClosed = plan.Gate is { } gate && doomed.Exists(d => d.Key == gate.Hook.Key || d.FallsWith(gate.Hook));
+        if (isClosed && present.TryGetValue(plan.Gate!.Hook.Key, out var hook) && !doomed.Contains(hook))
         {
             doomed.Add(hook);
         }
 
         AddThoseThatFall(plan, present, doomed);
         var gone = doomed.Select(d => d.Key).ToHashSet();
-        List<Change> way = isClosed && present.ContainsKey(plan.Gate!.Link.Key) ? [new Change(ChangeKind.Close, plan.Gate.Link)] : [];
-        way.AddRange(WithoutFalling(doomed).OrderBy(d => d.RemovalRank).Select(d => new Change(ChangeKind.Delete, d)));
+        List<Change> removals = isClosed && present.ContainsKey(plan.Gate!.Link.Key) ? [new Change(ChangeKind.Close, plan.Gate.Link)] : [];
+        removals.AddRange(WithoutFalling(doomed).OrderBy(d => d.RemovalRank).Select(d => new Change(ChangeKind.Delete, d)));
+        List<Change> additions = [];
         foreach (var planned in plan.Objects)
         {
             if (!present.ContainsKey(planned.Key) || gone.Contains(planned.Key))
             {
                 // Another process may be making the same; and tables of u32 outlive the filters that somebody has removed, unseen.
-                way.Add(new Change(ChangeKind.Create, planned with { MayExist = true }));
+                additions.Add(new Change(ChangeKind.Create, planned with { MayExist = true }));
             }
             else if (wrong.Contains(planned.Key) || (isClosed && planned == plan.Gate!.Link))
             {
-                way.Add(new Change(ChangeKind.Change, planned));
+                additions.Add(new Change(ChangeKind.Change, planned));
             }
         }
 
-        return way;
+        return new Way(removals, additions);
     }
 
     /// <summary>A table goes only without its nodes, and without those that lead to it; a qdisc takes along what hangs on it.</summary>
@@ -208,6 +218,8 @@ public sealed class Reconciler(IKernel kernel)
 
         return objects;
     }
+
+    private readonly record struct Way(IReadOnlyList<Change> Removals, IReadOnlyList<Change> Additions);
 }
 
 /// <summary>The way from one plan to another.</summary>

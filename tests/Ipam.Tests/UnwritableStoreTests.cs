@@ -40,7 +40,7 @@ public sealed class UnwritableStoreTests : IDisposable
         using (var transaction = _store.Begin(StoreTest.Patience))
         {
             Assert.Throws<StoreBusyException>(() => _store.Begin(TimeSpan.Zero));
-            Assert.False(transaction.TryWrite(a with { Mtu = 9000 }));
+            Assert.False(transaction.TryWrite(a with { Host = a.Host with { Mtu = 9000 } }));
             Assert.False(transaction.TryWriteHost(Samples.Host()));
             Says(transaction.TryRemove(a.Key), $"{a.HostInterface}.json");
             Says(transaction.TryRemoveUnreadable("pmi0"), "pmi0.json");

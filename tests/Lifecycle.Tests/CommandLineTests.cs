@@ -37,6 +37,12 @@ public sealed class CommandLineTests : IDisposable
             Assert.Equal(value, one.GetProperty(name).GetString());
         }
 
+        JsonElement link = JsonDocument.Parse(container.Ip("-j link show dev eth0")).RootElement[0];
+        Assert.Equal("10.77.0.2/24", Assert.Single(one.GetProperty("addresses").EnumerateArray()).GetString());
+        Assert.Equal(link.GetProperty("address").GetString(), one.GetProperty("mac").GetString());
+        Assert.Equal(link.GetProperty("mtu").GetInt32(), one.GetProperty("mtu").GetInt32());
+        Assert.True(one.GetProperty("healthy").GetBoolean());
+        Assert.Empty(one.GetProperty("warnings").EnumerateArray());
         Assert.Equal((16384, 17407), Range(one.GetProperty("ephemeralPorts")));
         Assert.Equal(
             [("tcp", (31005, 31005)), ("tcp", (31010, 31019)), ("udp", (31005, 31005)), ("udp", (31010, 31019))],

@@ -1,4 +1,3 @@
-
 namespace CniIsolator.Lifecycle.Tests;
 
 /// <summary>What may be wrong with the file system that the store is on.</summary>

@@ -12,11 +12,14 @@ namespace CniIsolator.KernelState.Objects;
 /// <param name="Index">Its index.</param>
 public sealed record HookState(string Device, int Index) : KernelObject
 {
+    /// <summary>What is there. The older kind is shown only where it does not do.</summary>
+    public string Kind { get; init; } = "clsact";
+
     public override ObjectKey Key => new("hook", Index);
 
     public override string Subject => $"qdisc for filters of {Device}";
 
-    public override IReadOnlyList<ObjectAttribute> Attributes => [new("", "clsact")];
+    public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Kind)];
 
     public override int RemovalRank => 2;
 
@@ -146,6 +149,9 @@ public sealed record QueueState(string Device, int Index, FqCodelSettings Queue)
     /// <summary>What is there.</summary>
     public string Kind { get; init; } = "fq_codel";
 
+    /// <summary>Handle of what is there.</summary>
+    public uint Handle { get; init; } = Shaper.Leaf;
+
     public override ObjectKey Key => new("queue", Index);
 
     public override string Subject => $"queue of {Device}";
@@ -189,9 +195,9 @@ public sealed record QueueState(string Device, int Index, FqCodelSettings Queue)
     internal override void Change(ChangeContext context) =>
         FqCodel.Set(context.Batch, Index, Shaper.Class, Shaper.Leaf, Queue, $"set fq_codel of {Device}");
 
-    internal override void Delete(ChangeContext context)
-    {
-    }
+    // htb puts a plain queue in its place.
+    internal override void Delete(ChangeContext context) =>
+        Qdiscs.Delete(context.Batch, Index, Shaper.Class, Handle, $"remove {Kind} from {Device}");
 }
 
 /// <summary>

@@ -97,7 +97,7 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
     }
 
     private HookState? FindHook(HookState planned) =>
-        QdiscsOf(planned.Index).Exists(q => q.Kind == "clsact" || (planned.MayExist && q.HoldsIngressFilters)) ? planned : null;
+        QdiscsOf(planned.Index).Find(q => q.HoldsIngressFilters) is { } found ? planned with { Kind = planned.MayExist ? planned.Kind : found.Kind } : null;
 
     private RootQdiscState? FindRoot(RootQdiscState planned)
     {
@@ -119,7 +119,7 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
     }
 
     private QueueState? FindQueue(string device, int index) => QdiscsOf(index).Find(q => q.Parent == Shaper.Class) is { } leaf
-        ? new QueueState(device, index, leaf.FqCodel ?? new FqCodelSettings()) { Place = place, Kind = leaf.Kind }
+        ? new QueueState(device, index, leaf.FqCodel ?? new FqCodelSettings()) { Place = place, Kind = leaf.Kind, Handle = leaf.Handle }
         : null;
 
     private FlowQdiscState? FindFlows(FlowQdiscState planned) => QdiscsOf(planned.Index).Find(q => q.Parent == planned.Parent.Handle) is { } found

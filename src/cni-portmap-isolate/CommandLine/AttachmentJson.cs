@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using CniIsolator.Ipam;
@@ -36,6 +37,11 @@ internal static class AttachmentJson
         writer.WriteString("state", attachment.State.ToString().ToLowerInvariant());
         writer.WriteString("master", attachment.Host.Master);
         writer.WriteString("address", attachment.Host.Address.ToString());
+        writer.WriteStartArray("addresses");
+        writer.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"{attachment.Host.Address}/{attachment.Host.PrefixLength}"));
+        writer.WriteEndArray();
+        writer.WriteString("mac", attachment.Host.Mac);
+        writer.WriteNumber("mtu", attachment.Host.Mtu);
         writer.WriteStartObject("ephemeralPorts");
         WriteRange(writer, attachment.Ports.Slice);
         writer.WriteEndObject();

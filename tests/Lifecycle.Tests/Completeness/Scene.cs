@@ -1,0 +1,110 @@
+extern alias plugin;
+
+using CniIsolator.DataPath;
+using CniIsolator.Ipam;
+using CniIsolator.Netlink;
+using CniIsolator.Testbed;
+using plugin::CniIsolator.KernelState;
+using plugin::CniIsolator.KernelState.Objects;
+using plugin::CniIsolator.KernelState.Observation;
+using plugin::CniIsolator.KernelState.Plans;
+
+namespace CniIsolator.Lifecycle.Tests.Completeness;
+
+/// <summary>A container with everything that a container can have, a neighbour, and the plans that they were made from.</summary>
+internal sealed class Scene : IDisposable
+{
+    private const string Id = "c1";
+
+    private readonly Bed _bed;
+    private readonly Testbed.Plugin _plugin;
+    private readonly NetworkConfig _config;
+
+    /// <param name="kernelTypes">Without the kernel's types, containers compute the checksums of what they send themselves.</param>
+    public Scene(bool kernelTypes = true)
+    {
+        _bed = new Bed(config =>
+        {
+            NetworkConfig limited = config.With("egressRateLimitPerContainer", 10_000_000).With("ingressRateLimitPerContainer", 10_000_000);
+            return HasFairQueue() ? limited.With("egressUniqueFlowPerContainer", true) : limited;
+        });
+        try
+        {
+            _plugin = kernelTypes ? _bed.Plugin : _bed.Plugin.WithoutKernelTypes();
+            _config = _bed.Config.WithPorts(31005, 31006, 31007);
+            _plugin.Add(_bed.Container(), "c0", config: _bed.Config.WithPorts(31500)).Require();
+            Container = _bed.Container();
+            _plugin.Add(Container, Id, config: _config).Require();
+            Attachment = new AttachmentStore(_bed.Store).ReadAll().Attachments.Single(a => a.Key.ContainerId == Id);
+            using HostEndPrograms programs = HostEndPrograms.Load();
+            Plan = AttachmentPlan.Of(Attachment, kernelTypes ? programs.Tags : default);
+            Shared = HostPlan.Of(Attachment.Host, hostLoopback: true, Attachment.Numbers.Flow == 0 ? null : FlowClassifierParent.Root);
+        }
+        catch
+        {
+            _bed.Dispose();
+            throw;
+        }
+    }
+
+    public Namespace Host => _bed.Host;
+
+    public Namespace Container { get; }
+
+    public Topology Net => _bed.Net;
+
+    public Attachment Attachment { get; }
+
+    public AttachmentPlan Plan { get; }
+
+    /// <summary>What the container shares with others.</summary>
+    public Plan Shared { get; }
+
+    /// <summary>All of it, by name.</summary>
+    public IReadOnlyDictionary<string, Plan> Parts => new Dictionary<string, Plan>
+    {
+        ["container"] = Plan.Container,
+        ["host end"] = Plan.HostEnd,
+        ["entries"] = Plan.Entries,
+        ["shared"] = Shared,
+        ["master"] = new([new MasterState(Attachment.Host) { Place = Place.Host }]),
+    };
+
+    public Namespace this[Place place] => place == Place.Host ? Host : Container;
+
+    /// <summary>What CHECK says: its details, empty where all is well.</summary>
+    public string Check()
+    {
+        PluginResult result = _plugin.Check(Container, Id, config: _config);
+        if (!result.Succeeded)
+        {
+            Bed.Fails(result, 106);
+        }
+
+        return result.Succeeded ? "" : $"{result.ErrorMessage}; {result.ErrorDetails}";
+    }
+
+    public CommandResult Repair(bool all = false) => _plugin.CommandLine(all ? ["repair", "--all"] : ["repair", Id]);
+
+    /// <summary>Works on the kernel by the plugin's own library.</summary>
+    public T Run<T>(Place place, Func<NetlinkConnection, NamespaceKernel, T> work) => this[place].Run(() =>
+    {
+        using NetlinkConnection connection = NetlinkConnection.Open();
+        return work(connection, new NamespaceKernel(connection, place));
+    });
+
+    /// <summary>Both namespaces. The order in which tables were made means nothing.</summary>
+    public IReadOnlyList<string> Snapshot() =>
+    [
+        .. new[] { Host, Container }.SelectMany((place, i) => Bed.Settled(place).Text.Split('\n').Select(line => $"{(i == 0 ? "host" : "container")}: {line}"))
+            .Order(StringComparer.Ordinal),
+    ];
+
+    public void Dispose() => _bed.Dispose();
+
+    private static bool HasFairQueue()
+    {
+        using Namespace place = Namespace.Create("probe");
+        return place.Execute("tc", "qdisc", "add", "dev", "lo", "root", "fq_codel").ExitCode == 0;
+    }
+}
