@@ -37,6 +37,19 @@ public static class HostDataPath
             ((string[])[HostPlan.AcceptLocal, HostPlan.RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
     };
 
+    /// <summary>A note of containers that share the host already, where the host has another master by now, or lacks what they have made.</summary>
+    /// <param name="note">The note.</param>
+    /// <param name="now">The host as it is now, from <see cref="Describe"/>.</param>
+    public static HostRecord Follow(HostRecord note, HostRecord now) => note with
+    {
+        Master = now.Master,
+        MasterIfIndex = now.MasterIfIndex,
+
+        // A qdisc that is to be made now was somebody else's no more.
+        CreatedMasterQdisc = now.CreatedMasterQdisc || (note.MasterIfIndex == now.MasterIfIndex && note.CreatedMasterQdisc),
+        CreatedLoopbackQdisc = now.CreatedLoopbackQdisc || note.CreatedLoopbackQdisc,
+    };
+
     /// <summary>
     /// The same where containers share the host already and the note was lost. What is now just as the plugin makes it is taken for made by it,
     /// and for having been before as the kernel makes it: else the plugin's own values would be put back when the last container goes.

@@ -160,16 +160,7 @@ public sealed class HostRepair
             note = kept;
         }
 
-        var isSame = note.MasterIfIndex == host.Master.Index;
-        note = note with
-        {
-            Master = host.Master.Name,
-            MasterIfIndex = host.Master.Index,
-
-            // A qdisc that is to be made now was somebody else's no more.
-            CreatedMasterQdisc = now.CreatedMasterQdisc || (isSame && note.CreatedMasterQdisc),
-            CreatedLoopbackQdisc = now.CreatedLoopbackQdisc || note.CreatedLoopbackQdisc,
-        };
+        note = HostDataPath.Follow(note, now);
         if (store.Host != note)
         {
             store.WriteHost(note);

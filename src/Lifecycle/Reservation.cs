@@ -19,6 +19,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
 
     private readonly HostListeners _listeners = HostListeners.Read();
     private readonly LostRecords _lost = new(session, host, log);
+    private readonly SharedHost _shared = new(session, host, log);
     private HostRecord? _note;
     private int _examined;
     private bool _waited;
@@ -75,7 +76,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
                     _examined += _lost.RebuildUnreadable(unreadable.Records);
                     break;
                 case Try.HostUnknown:
-                    _note = DescribeHost();
+                    _note = _shared.Describe();
                     break;
                 case Try.Reserved reserved:
                     var occupant = FindOccupant(reserved.Attachment);
@@ -98,29 +99,6 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
             IsolationFault.TryAgainLater,
             $"no ports could be reserved for {request.Key.ContainerId}: other commands changed the store each time",
             "nothing was changed; try again");
-    }
-
-    private HostRecord DescribeHost()
-    {
-        var attachments = session.Store.ReadAll().Attachments.Where(session.IsOnThisHost).ToList();
-        if (session.Store.FindHost() is { } kept)
-        {
-            var now = HostDataPath.Describe(session.Host, host, session.Self.Netns);
-
-            // Of another master, by containers that are gone: the loopback is as they have made it.
-            return attachments.Count == 0 || kept.HostNetns != now.HostNetns
-                ? now
-                : now with { LoopbackMac = kept.LoopbackMac, CreatedLoopbackQdisc = kept.CreatedLoopbackQdisc || now.CreatedLoopbackQdisc, Sysctls = kept.Sysctls };
-        }
-
-        if (attachments.Find(session.Conditions.IsAlive) is not { } running)
-        {
-            return HostDataPath.Describe(session.Host, host, session.Self.Netns);
-        }
-
-        var (note, assumed) = HostDataPath.Reconstruct(session.Host, host, running);
-        log.Warning("the note of what the host was like before the first container was lost and is written anew; assumed: {Assumed}", string.Join("; ", assumed));
-        return note;
     }
 
     private void Reclaim(IReadOnlyList<Attachment> dead)
@@ -174,8 +152,7 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
                 : new Try.HeldByDead([existing]);
         }
 
-        RefuseOtherMaster(store);
-        RefuseOtherAddress(store);
+        _shared.Refuse(store);
         if (FindNeighbour(store, container) is { } neighbour)
         {
             // Namespaces' numbers are given again: the new one may have that of one that somebody is just taking down.
@@ -229,12 +206,8 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         IsFirst = !store.Attachments.Any(
             a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && (a.Numbers.Flow != 0 || request.Flows is null)
                 && session.Conditions.IsAlive(a));
-        LeftBehind =
-        [
-            .. store.Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && IsElsewhere(a) && session.Conditions.IsAlive(a))
-                .Select(a => a.Key),
-        ];
-        if (store.Host?.HostNetns != session.Self.Netns || store.Host.MasterIfIndex != host.Master.Index || IsStale(store))
+        LeftBehind = _shared.FindLeftBehind(store);
+        if (!_shared.IsNoted(store))
         {
             if (_note is null)
             {
@@ -263,9 +236,6 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         });
         return new Try.Reserved(attachment);
     }
-
-    private bool IsElsewhere(Attachment attachment) =>
-        attachment.Host.Mac != host.Values.Mac || !attachment.Host.Address.Equals(host.Values.Address) || attachment.Host.MasterIndex != host.Master.Index;
 
     /// <summary>Whoever has the interface index that goes with the slice, or null. Where that cannot be found out, the reservation is given back.</summary>
     private Link? FindOccupant(Attachment reserved)
@@ -311,13 +281,6 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         IsolationFault.RolledBack,
         $"{FlowClassifierParent.UniqueFlowKey}: all {FlowNumber.Count} flows of {host.Master.Name} are in use",
         "an fq_codel has 1024 queues, of which the host has one, and ARP and ICMP another; nothing was made");
-
-    /// <summary>
-    /// A note without any attachment of this boot may be of an earlier boot. So may one beside dead records alone: it was left on a read-only
-    /// file system when the last container went.
-    /// </summary>
-    private bool IsStale(StoreTransaction store) =>
-        !store.Attachments.Any(a => session.IsOnThisHost(a) && session.Conditions.IsAlive(a)) && HostDataPath.ReadLoopbackMac(session.Host) != host.Master.Mac;
 
     private Attachment Compose(NetworkNamespace container, ContainerBefore before, PortRange slice, int slot, int flow)
     {
@@ -392,43 +355,6 @@ public sealed class Reservation(Session session, AttachRequest request, HostConf
         }
 
         session.RemoveSharedStateIfUnused();
-    }
-
-    /// <summary>One master, and as it is now: containers of one that was made anew have to be brought over first.</summary>
-    private void RefuseOtherMaster(StoreTransaction store)
-    {
-        if (store.Attachments.FirstOrDefault(
-                a => session.IsOnThisHost(a) && a.Host.MasterIndex != host.Master.Index && session.Conditions.IsAlive(a)) is not { } other)
-        {
-            return;
-        }
-
-        if (other.Host.Master == host.Master.Name || Links.Find(session.Host, other.Host.MasterIndex) is null)
-        {
-            throw new IsolationException(
-                IsolationFault.InvalidConfiguration,
-                $"master \"{host.Master.Name}\": containers of this host share an interface {other.Host.Master} that is gone",
-                "`cni-portmap-isolate repair --all` has them follow the host to the new one; then ADD again");
-        }
-
-        throw new IsolationException(
-            IsolationFault.InvalidConfiguration,
-            $"master \"{host.Master.Name}\": containers of this host share the address of {other.Host.Master} already",
-            "the host's loopback can carry the MAC of one master only; use one master, or a state directory for each host namespace");
-    }
-
-    /// <summary>Where the operator names an address, and containers share another one that the host still has, they are not to be cut off.</summary>
-    private void RefuseOtherAddress(StoreTransaction store)
-    {
-        if (host.Reason == AddressReason.Configured
-            && store.Attachments.FirstOrDefault(
-                a => session.IsOnThisHost(a) && !a.Host.Address.Equals(host.Values.Address) && session.Conditions.IsAlive(a)) is { } other)
-        {
-            throw new IsolationException(
-                IsolationFault.InvalidConfiguration,
-                $"address \"{host.Values.Address}\": containers of this host share {other.Host.Address} already",
-                $"all containers share one address; {other.Key} is one of those that have to end first");
-        }
     }
 
     private Attachment? FindNeighbour(StoreTransaction store, NetworkNamespace container) =>

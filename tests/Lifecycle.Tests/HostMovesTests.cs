@@ -177,6 +177,21 @@ public sealed partial class HostMovesTests
         Assert.Equal([true, true, true], Health(bed));
     }
 
+    [Fact]
+    public async Task An_address_that_replaced_another_may_be_named()
+    {
+        using Bed bed = Make(named: true);
+        Namespace first = bed.Added("c1", 31005);
+        SetAddress(bed.Net, Second);
+        NetworkConfig config = bed.Config.With("address", Second.ToString());
+        Namespace second = bed.Container();
+        bed.Plugin.Add(second, "c2", config: config.WithPorts(31006)).Require();
+        await AssertTrafficAsync(bed, second, 31006, Second);
+        Repair(bed);
+        await AssertTrafficAsync(bed, first, 31005, Second);
+        bed.Plugin.Check(second, "c2", config: config).Require();
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -196,12 +211,14 @@ public sealed partial class HostMovesTests
         bed.AssertClean();
     }
 
-    [Fact]
-    public void A_master_that_was_made_again_after_the_last_container_died_leaves_no_trace()
+    [Theory]
+    [InlineData("index")]
+    [InlineData("MAC")]
+    public void A_master_that_moved_after_the_last_container_died_leaves_no_trace(string name)
     {
         using Bed bed = Make(named: true);
         bed.Added("c1", 31005).Dispose();
-        HostChangeTests.Remake(bed.Net);
+        Moves.Single(one => one.Name == name).Do(bed.Net);
         Wait.Until(() => !bed.Host.Ip("-o link show").Contains(": pmi", StringComparison.Ordinal), "the kernel to end the container's namespace");
         Namespace second = bed.Added("c2", 31006);
         bed.Plugin.Del(null, "c1").Require();
