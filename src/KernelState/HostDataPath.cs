@@ -211,7 +211,8 @@ public static class HostDataPath
         OfOurs(index, U32Filters.ListPriorities(host, index, TcHandle.Ingress)).Count > 0;
 
     private static List<FilterAttachment> OfOurs(int index, List<(string Kind, ushort Priority, EthernetProtocol Protocol)> found) =>
-        ((FilterAttachment[])[FilterPlaces.Arp(index), FilterPlaces.Internet(index)]).Where(p => found.Contains(("u32", p.Priority, p.Protocol))).ToList();
+        ((FilterAttachment[])[FilterPlaces.Arp(index), FilterPlaces.Internet(index)])
+        .Where(p => found.Contains(("u32", p.Priority, p.Protocol))).ToList();
 
     private static void RemoveFilters(NetlinkConnection host, int index, bool ownQdisc)
     {

@@ -26,7 +26,11 @@ public sealed class HostRepair
     public HostRepair(Session session)
     {
         _session = session;
-        _running = [.. session.Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && session.Conditions.HasNamespace(a))];
+        _running =
+        [
+            .. session.Store.ReadAll().Attachments
+                .Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && session.Conditions.HasNamespace(a)),
+        ];
         _shared = [.. _running.GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key)];
         if (_running.Count > 0)
         {
@@ -110,8 +114,8 @@ public sealed class HostRepair
     }
 
     /// <summary>
-    /// The host as it is now: the address that containers have, as long as the host has it; of several that of most of them, as all share one. A master that cannot be shared just now, such as one that
-    /// is down or gone, leaves what the record says.
+    /// The host as it is now: the address that containers have, as long as the host has it; of several that of most of them, as all share
+    /// one. A master that cannot be shared just now, such as one that is down or gone, leaves what the record says.
     /// </summary>
     private HostConfiguration ReadHost(HostValues current)
     {

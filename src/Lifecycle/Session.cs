@@ -183,7 +183,8 @@ public sealed class Session : IDisposable
         {
             return HostConfiguration.Read(Host, master, address, SharedAddresses());
         }
-        catch (IsolationException e) when (e.Details is null && master is not null && Links.Find(Host, master) is null && FindSharer(master) is { } other)
+        catch (IsolationException e) when (
+            e.Details is null && master is not null && Links.Find(Host, master) is null && FindSharer(master) is { } other)
         {
             const string Repair = "`cni-portmap-isolate repair --all` has the containers that share it follow";
             throw new IsolationException(

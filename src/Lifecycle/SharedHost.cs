@@ -22,7 +22,8 @@ internal sealed class SharedHost(Session session, HostConfiguration host, ILogge
     /// <summary>Containers that run and share another address, MAC or master than the host has now.</summary>
     public IReadOnlyList<AttachmentKey> FindLeftBehind(StoreTransaction store) =>
     [
-        .. store.Attachments.Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && IsElsewhere(a) && session.Conditions.IsAlive(a))
+        .. store.Attachments
+            .Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && IsElsewhere(a) && session.Conditions.IsAlive(a))
             .Select(a => a.Key),
     ];
 
@@ -50,12 +51,15 @@ internal sealed class SharedHost(Session session, HostConfiguration host, ILogge
 
         var (note, assumed) = HostDataPath.Reconstruct(session.Host, host, running);
         log.Warning(
-            "the note of what the host was like before the first container was lost and is written anew; assumed: {Assumed}", string.Join("; ", assumed));
+            "the note of what the host was like before the first container was lost and is written anew; assumed: {Assumed}",
+            string.Join("; ", assumed));
         return note;
     }
 
     private bool IsElsewhere(Attachment attachment) =>
-        attachment.Host.Mac != host.Values.Mac || !attachment.Host.Address.Equals(host.Values.Address) || attachment.Host.MasterIndex != host.Master.Index;
+        attachment.Host.Mac != host.Values.Mac
+        || !attachment.Host.Address.Equals(host.Values.Address)
+        || attachment.Host.MasterIndex != host.Master.Index;
 
     /// <summary>
     /// A note without any attachment of this boot may be of an earlier boot. So may one beside dead records alone: it was left on a read-only

@@ -6,32 +6,22 @@ using CniIsolator.Testbed;
 namespace CniIsolator.Lifecycle.Tests;
 
 /// <summary>
-/// A host moves under a container that runs: what becomes of the next ADD, and how "repair" brings everything together again, once for what all share.
+/// A host moves under a container that runs: what becomes of the next ADD, and how "repair" brings everything together again, once for what
+/// all share.
 /// </summary>
 public sealed partial class HostMovesTests
 {
-    private const string OtherGateway = "10.77.0.254";
-    private static readonly IPAddress First = IPAddress.Parse("10.77.0.2");
-    private static readonly IPAddress Second = IPAddress.Parse("10.77.0.9");
+    private static readonly IPAddress First = HostMove.First;
+    private static readonly IPAddress Second = HostMove.Second;
 
-    private static readonly Move[] Moves =
-    [
-        new("MAC", net => net.Host.Ip("link set eth0 address 02:00:00:00:00:77"), (net, mac) => net.Host.Ip($"link set eth0 address {mac}")) { IsAnnounced = true },
-        new("MTU", net => SetMtu(net, 1400), (net, _) => SetMtu(net, 1500)),
-        new("address", net => SetAddress(net, Second), (net, _) => SetAddress(net, First)) { IsAnnounced = true, Address = Second },
-        new("gateway", net => SetGateway(net, "10.77.0.1", OtherGateway), (net, _) => SetGateway(net, OtherGateway, "10.77.0.1")),
-        new("index", HostChangeTests.Remake, null) { IsAnnounced = true, IsRefused = true },
-        new("name", net => Rename(net, "eth0", "uplink0"), (net, _) => Rename(net, "uplink0", "eth0")) { Master = "uplink0" },
-    ];
-
-    public static TheoryData<string> Names => [.. Moves.Select(move => move.Name)];
+    public static TheoryData<string> Names => [.. HostMove.All.Select(move => move.Name)];
 
     public static TheoryData<string, bool> NamesAndKeys
     {
         get
         {
             TheoryData<string, bool> all = [];
-            foreach (string name in Moves.Select(move => move.Name))
+            foreach (string name in HostMove.All.Select(move => move.Name))
             {
                 all.Add(name, true);
                 all.Add(name, false);
@@ -45,7 +35,7 @@ public sealed partial class HostMovesTests
     [MemberData(nameof(NamesAndKeys))]
     public async Task The_next_ADD_works_or_asks_for_a_repair_after_which_all_containers_work(string name, bool named)
     {
-        Move move = Moves.Single(one => one.Name == name);
+        HostMove move = HostMove.Named(name);
         using Bed bed = Make(named);
         Namespace old = bed.Added("c1", 31005);
         await bed.AssertReachableAsync(old, 31005);
@@ -91,7 +81,7 @@ public sealed partial class HostMovesTests
     [MemberData(nameof(Names))]
     public async Task What_all_share_is_mended_once_under_the_host_s_name(string name)
     {
-        Move move = Moves.Single(one => one.Name == name);
+        HostMove move = HostMove.Named(name);
         using Bed bed = Make(named: false);
         Namespace first = bed.Added("c1", 31005);
         Namespace second = bed.Added("c2", 31006);
@@ -147,7 +137,10 @@ public sealed partial class HostMovesTests
         using Bed bed = Make(named: false);
         Namespace first = bed.Added("c1", 31005);
         bed.Host.IpBatch(
-            "address flush dev eth0 scope global", $"address add {primary} dev eth0", $"address add {other} dev eth0", $"route add default via 10.77.0.1 dev eth0{source}");
+            "address flush dev eth0 scope global",
+            $"address add {primary} dev eth0",
+            $"address add {other} dev eth0",
+            $"route add default via 10.77.0.1 dev eth0{source}");
         Namespace second = bed.Added("c2", 31006);
         using PacketSocket peer = PacketSocket.Open(bed.Net.Out, Topology.OutInterface, IsAnnouncement);
         CommandResult repaired = Repair(bed);
@@ -165,7 +158,7 @@ public sealed partial class HostMovesTests
     {
         using Bed bed = Make(named: true);
         Namespace first = bed.Added("c1", 31005);
-        SetAddress(bed.Net, Second);
+        HostMove.SetAddress(bed.Net, Second);
         Namespace second = bed.Added("c2", 31006);
         Namespace third = bed.Added("c3", 31007);
         bed.Host.Ip("address add 10.77.0.2/24 dev eth0");
@@ -182,7 +175,7 @@ public sealed partial class HostMovesTests
     {
         using Bed bed = Make(named: true);
         Namespace first = bed.Added("c1", 31005);
-        SetAddress(bed.Net, Second);
+        HostMove.SetAddress(bed.Net, Second);
         NetworkConfig config = bed.Config.With("address", Second.ToString());
         Namespace second = bed.Container();
         bed.Plugin.Add(second, "c2", config: config.WithPorts(31006)).Require();
@@ -199,7 +192,7 @@ public sealed partial class HostMovesTests
     {
         using Bed bed = Make(named: false);
         Namespace first = bed.Added("c1", 31005);
-        Rename(bed.Net, "eth0", "uplink0");
+        HostMove.Rename(bed.Net, "eth0", "uplink0");
         Namespace? second = isSharedByAnother ? bed.Added("c2", 31006) : null;
         bed.Plugin.Del(first, "c1").Require();
         if (second is not null)
@@ -207,7 +200,7 @@ public sealed partial class HostMovesTests
             bed.Plugin.Del(second, "c2").Require();
         }
 
-        Rename(bed.Net, "uplink0", "eth0");
+        HostMove.Rename(bed.Net, "uplink0", "eth0");
         bed.AssertClean();
     }
 
@@ -218,7 +211,7 @@ public sealed partial class HostMovesTests
     {
         using Bed bed = Make(named: true);
         bed.Added("c1", 31005).Dispose();
-        Moves.Single(one => one.Name == name).Do(bed.Net);
+        HostMove.Named(name).Do(bed.Net);
         Wait.Until(() => !bed.Host.Ip("-o link show").Contains(": pmi", StringComparison.Ordinal), "the kernel to end the container's namespace");
         Namespace second = bed.Added("c2", 31006);
         bed.Plugin.Del(null, "c1").Require();
@@ -246,7 +239,7 @@ public sealed partial class HostMovesTests
     }
 
     /// <summary>A repair that has nothing to do does and tells nothing.</summary>
-    private static void AssertQuietRepair(Bed bed, Move move)
+    private static void AssertQuietRepair(Bed bed, HostMove move)
     {
         KernelState before = Bed.Settled(bed.Host);
         using PacketSocket peer = PacketSocket.Open(bed.Net.Out, Topology.OutInterface, IsAnnouncement);
@@ -261,13 +254,14 @@ public sealed partial class HostMovesTests
         IPAddress marker = IPAddress.Parse("10.77.0.200");
         MacAddress mac = MacAddress.Parse("02:00:00:00:00:c8");
         using PacketSocket sender = PacketSocket.Open(bed.Host, master, _ => false);
-        sender.Send(Frames.Ethernet(MacAddress.Parse("ff:ff:ff:ff:ff:ff"), mac, Frames.EtherTypeArp, Frames.Arp(1, mac, marker, default, marker)));
+        MacAddress everybody = MacAddress.Parse("ff:ff:ff:ff:ff:ff");
+        sender.Send(Frames.Ethernet(everybody, mac, Frames.EtherTypeArp, Frames.Arp(1, mac, marker, default, marker)));
         Assert.NotNull(peer.WaitFor(frame => marker.Equals(frame.View.Source)));
         Assert.DoesNotContain(peer.Frames, frame => IsAnnouncement(frame) && !marker.Equals(frame.View.Source));
     }
 
     /// <summary>Neighbours are told of another MAC or address, and of nothing else.</summary>
-    private static void AssertAnnounced(Bed bed, Move move, PacketSocket peer)
+    private static void AssertAnnounced(Bed bed, HostMove move, PacketSocket peer)
     {
         IPAddress address = move.Address ?? First;
         MacAddress mac = MacOf(bed, move.Master);
@@ -283,13 +277,14 @@ public sealed partial class HostMovesTests
         if (move.Name == "MAC")
         {
             Wait.Until(
-                () => bed.Net.Out.Ip($"neigh show {address} dev {Topology.OutInterface}").Contains(mac.ToString(), StringComparison.OrdinalIgnoreCase),
+                () => bed.Net.Out.Ip($"neigh show {address} dev {Topology.OutInterface}")
+                    .Contains(mac.ToString(), StringComparison.OrdinalIgnoreCase),
                 "the peer to know the new MAC");
             Assert.DoesNotContain(peer.Frames, frame => frame.Outgoing && address.Equals(frame.View.Destination));
         }
     }
 
-    private static async Task AssertAllWellAsync(Bed bed, Move move, Namespace first, Namespace second, string? master)
+    private static async Task AssertAllWellAsync(Bed bed, HostMove move, Namespace first, Namespace second, string? master)
     {
         IPAddress address = move.Address ?? First;
         await AssertTrafficAsync(bed, first, 31005, address);
@@ -318,7 +313,7 @@ public sealed partial class HostMovesTests
         Assert.All((string[])["c1", "c2"], id => Assert.Equal(move.Master, (string?)bed.Record(id)["host"]!["master"]));
     }
 
-    private static void AssertHostIsAsBefore(Bed bed, Move move, string mac)
+    private static void AssertHostIsAsBefore(Bed bed, HostMove move, string mac)
     {
         if (move.Undo is not null)
         {
@@ -334,7 +329,10 @@ public sealed partial class HostMovesTests
     }
 
     private static bool[] Health(Bed bed) =>
-        [.. JsonNode.Parse(bed.Plugin.CommandLine("list", "--json").Require())!.AsArray().OrderBy(one => (string?)one!["containerId"]).Select(one => (bool)one!["healthy"]!)];
+        [
+            .. JsonNode.Parse(bed.Plugin.CommandLine("list", "--json").Require())!.AsArray()
+                .OrderBy(one => (string?)one!["containerId"]).Select(one => (bool)one!["healthy"]!),
+        ];
 
     private static async Task AssertTrafficAsync(Bed bed, Namespace container, int port, IPAddress? address, bool isSecondary = false)
     {
@@ -362,54 +360,13 @@ public sealed partial class HostMovesTests
         Assert.True(result.Ok, $"{from} to {address}:{port}: {result}");
     }
 
-    private static bool IsAnnouncement(CapturedFrame frame) => frame is { Outgoing: false, View: { IsArp: true, Source: { } source } view } && source.Equals(view.Destination);
+    private static bool IsAnnouncement(CapturedFrame frame) =>
+        frame is { Outgoing: false, View: { IsArp: true, Source: { } source } view } && source.Equals(view.Destination);
 
     private static MacAddress MacOf(Bed bed, string link) =>
         MacAddress.Parse((string)JsonNode.Parse(bed.Host.Ip($"-j link show dev {link}"))![0]!["address"]!);
 
-    private static void SetMtu(Topology net, int mtu)
-    {
-        net.Host.Ip($"link set eth0 mtu {mtu}");
-        net.Out.Ip($"link set {Topology.OutInterface} mtu {mtu}");
-    }
-
-    private static void SetAddress(Topology net, IPAddress address) =>
-        net.Host.IpBatch("address flush dev eth0 scope global", $"address add {address}/24 dev eth0", "route add default via 10.77.0.1 dev eth0");
-
-    private static void SetGateway(Topology net, string from, string to)
-    {
-        net.Out.IpBatch($"address add {to}/24 dev {Topology.OutInterface}", $"address del {from}/24 dev {Topology.OutInterface}");
-        if (!net.Out.Ip($"address show dev {Topology.OutInterface}").Contains(to, StringComparison.Ordinal))
-        {
-            // A secondary one went with the first.
-            net.Out.Ip($"address add {to}/24 dev {Topology.OutInterface}");
-        }
-
-        net.Host.IpBatch("route del default", $"route add default via {to} dev eth0");
-    }
-
-    private static void Rename(Topology net, string from, string to)
-    {
-        net.Host.IpBatch($"link set {from} down", $"link set {from} name {to}", $"link set {to} up", $"route add default via 10.77.0.1 dev {to}");
-        Wait.Until(() => net.Host.Ip($"-j link show dev {to}").Contains("\"operstate\":\"UP\"", StringComparison.Ordinal), $"{to} to be up");
-    }
-
     [GeneratedRegex("the host's lo| on (eth0|uplink0|lo): expected table|host sysctl net/ipv4/conf/lo/")]
     private static partial Regex Shared();
 
-    /// <summary>How a host moves, and back.</summary>
-    private sealed record Move(string Name, Action<Topology> Do, Action<Topology, string>? Undo)
-    {
-        /// <summary>Whether neighbours have to be told.</summary>
-        public bool IsAnnounced { get; init; }
-
-        /// <summary>Whether no container can be added before a repair.</summary>
-        public bool IsRefused { get; init; }
-
-        /// <summary>The master's name from then on.</summary>
-        public string Master { get; init; } = "eth0";
-
-        /// <summary>The host's address from then on; null for the same.</summary>
-        public IPAddress? Address { get; init; }
-    }
 }

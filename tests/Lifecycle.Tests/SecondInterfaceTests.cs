@@ -4,7 +4,9 @@ using CniIsolator.Testbed;
 
 namespace CniIsolator.Lifecycle.Tests;
 
-/// <summary>A namespace that has a network of its own already gets a second interface: nothing of the first one changes, then or when the second goes.</summary>
+/// <summary>
+/// A namespace that has a network of its own already gets a second interface: nothing of the first one changes, then or when the second goes.
+/// </summary>
 public sealed class SecondInterfaceTests : IDisposable
 {
     private const string Second = "net1";
@@ -36,7 +38,9 @@ public sealed class SecondInterfaceTests : IDisposable
             conversation.RequireProgress();
             Assert.Equal(hasDefaultRoute ? [] : ["0.0.0.0/0"], Routes(added));
             AssertFirstIsTheSame(before, sysctls, container, hasDefaultRoute);
-            Assert.Equal(hasDefaultRoute ? "default via 172.30.0.1 dev eth0" : "default via 10.77.0.1 dev net1 onlink", container.Ip("-4 route show default").Trim());
+            Assert.Equal(
+                hasDefaultRoute ? "default via 172.30.0.1 dev eth0" : "default via 10.77.0.1 dev net1 onlink",
+                container.Ip("-4 route show default").Trim());
             await _bed.AssertReachableAsync(container, 31005);
             await AssertReachesAsync(_bed.Host, container, _bed.Net.HostAddress, 31005);
             await _bed.AssertReachesOutAsync(container, "c1");
@@ -91,11 +95,11 @@ public sealed class SecondInterfaceTests : IDisposable
         Namespace container = Guest();
         if (inside)
         {
-            container.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev eth0");
+            Obstruct(container, "lo", "eth0");
         }
         else
         {
-            _bed.Host.TcBatch("qdisc add dev eth0 clsact", "filter add dev eth0 ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev lo");
+            Obstruct(_bed.Host, "eth0", "lo");
         }
 
         KernelState before = Bed.Settled(container);
@@ -141,7 +145,7 @@ public sealed class SecondInterfaceTests : IDisposable
             ("net/ipv6/conf/lo/accept_ra", "2"));
         if (fails)
         {
-            _bed.Host.TcBatch("qdisc add dev lo clsact", "filter add dev lo ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev eth0");
+            Obstruct(_bed.Host, "lo", "eth0");
         }
 
         KernelState before = Bed.Settled(container);
@@ -188,6 +192,11 @@ public sealed class SecondInterfaceTests : IDisposable
         return container;
     }
 
+    /// <summary>Another protocol at the priority that the plugin's filters have.</summary>
+    private static void Obstruct(Namespace place, string device, string target) => place.TcBatch(
+        $"qdisc add dev {device} clsact",
+        $"filter add dev {device} ingress protocol ipv6 prio 28782 u32 match u32 0 0 action mirred egress mirror dev {target}");
+
     private static string[] Routes(PluginResult added) =>
         added.Member("routes") is { } routes ? [.. routes.EnumerateArray().Select(route => route.GetProperty("dst").GetString()!)] : [];
 
@@ -195,7 +204,8 @@ public sealed class SecondInterfaceTests : IDisposable
     private static void AssertFirstIsTheSame(KernelState before, string[] sysctls, Namespace container, bool hasDefaultRoute)
     {
         string[] changes = [.. before.Diff(Bed.Settled(container)).Split('\n').Where(line => !IsOfSecond(line) && !IsOfLoopback(line))];
-        Assert.True(changes.Length == 0 || (!hasDefaultRoute && changes.All(line => line.Contains("dst=default", StringComparison.Ordinal))), string.Join('\n', changes));
+        bool isRoute = changes.All(line => line.Contains("dst=default", StringComparison.Ordinal));
+        Assert.True(changes.Length == 0 || (!hasDefaultRoute && isRoute), string.Join('\n', changes));
         string[] after = [.. Sysctls(container).Where(line => !line.Contains($"/{Second}/", StringComparison.Ordinal))];
         Assert.All(
             sysctls.Except(after).Concat(after.Except(sysctls)),
@@ -224,7 +234,8 @@ public sealed class SecondInterfaceTests : IDisposable
 
     private async Task AssertFirstWorksAsync(Namespace container, bool hasDefaultRoute)
     {
-        foreach (IPAddress address in (IPAddress[])[.. hasDefaultRoute ? (IPAddress[])[Behind] : [], IPAddress.Parse("172.30.0.1"), BehindV6, IPAddress.Parse("fd00:30::1")])
+        IPAddress[] near = [IPAddress.Parse("172.30.0.1"), IPAddress.Parse("fd00:30::1"), BehindV6];
+        foreach (IPAddress address in hasDefaultRoute ? [.. near, Behind] : near)
         {
             using EchoServer server = EchoServer.Start(_far, Transport.Tcp, address, 7008);
             ProbeResult result = await Probe.RunAsync(container, Transport.Tcp, server.EndPoint, new ProbeOptions { StreamBytes = 100_000 });
