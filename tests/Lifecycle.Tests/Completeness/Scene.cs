@@ -73,9 +73,10 @@ internal sealed class Scene : IDisposable
     public Namespace this[Place place] => place == Place.Host ? Host : Container;
 
     /// <summary>What CHECK says: its details, empty where all is well.</summary>
-    public string Check()
+    /// <param name="master">What the configuration says by now, where the master has got another name.</param>
+    public string Check(string? master = null)
     {
-        PluginResult result = _plugin.Check(Container, Id, config: _config);
+        PluginResult result = _plugin.Check(Container, Id, config: master is null ? _config : _config.With("master", master));
         if (!result.Succeeded)
         {
             Bed.Fails(result, 106);
