@@ -56,7 +56,7 @@ public sealed class CompletenessTests
         }
 
         Assert.Equal("", scene.Check());
-        Assert.Equal(before, scene.Snapshot());
+        scene.AssertUnchanged(before);
     }
 
     [Theory]
@@ -84,7 +84,7 @@ public sealed class CompletenessTests
             return true;
         });
         Assert.Equal("", scene.Check());
-        Assert.Equal(before, scene.Snapshot());
+        scene.AssertUnchanged(before);
     }
 
     [Fact]
@@ -207,6 +207,6 @@ public sealed class CompletenessTests
         IReadOnlyList<string> before = scene.Snapshot();
         CommandResult refused = scene.Repair();
         Assert.True(refused.ExitCode == 1 && refused.Error.Length > 0, refused.ToString());
-        Assert.Equal(before, scene.Snapshot());
+        scene.AssertUnchanged(before);
     }
 }
