@@ -98,6 +98,9 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired, Attac
         {
             // Its deletion took both ends.
             Inside(container, kernel => kernel.Converge(plan.Container.Only(o => o is VethState or SysctlState)));
+
+            // A new link has the host's defaults, and those of them that do no harm are no differences later.
+            new Reconciler(session.Kernel()).Apply(plan.HostEnd.Only(o => o is SysctlState)).OrThrow();
         }
 
         using var shared = session.HoldSharedState();

@@ -81,7 +81,7 @@ public sealed class GateTests
         FakeKernel kernel = new();
         kernel.Reconciler.Converge(shape.Plan);
         Assert.DoesNotContain(kernel.Changes, change => change.Kind == ChangeKind.Close);
-        Assert.Equal(new Change(ChangeKind.Create, shape.Plan.Gate!.Link), kernel.Changes[^1]);
+        Assert.Equal((ChangeKind.Create, shape.Plan.Gate!.Link.Key), (kernel.Changes[^1].Kind, kernel.Changes[^1].Object.Key));
     }
 
     private static void AssertClosedWhile(Shape shape, KernelObject wrong)

@@ -9,6 +9,19 @@ internal static class Known
     /// <summary>Whether its absence is no difference: the kernel does not know it, or its device has gone, which is a difference of its own.</summary>
     public static bool MayLack(KernelObject one) => one is SysctlState or OffloadState or GatewayState or PlainQueueState;
 
+    /// <summary>What is said of objects that are missing: of what is on a link that is missing as well, nothing.</summary>
+    public static IEnumerable<Difference> Missed(IReadOnlyCollection<KernelObject> missing) =>
+        missing.Where(o => !MayLack(o) && !missing.Any(link => link is LinkState or VethState && o.FallsWith(link))).SelectMany(o => o.Compare(null));
+
+    /// <summary>What a difference in an attribute is called.</summary>
+    public static string SubjectOf(KernelObject planned, string attribute) => (planned, attribute) switch
+    {
+        (MasterState, "name") => "master",
+        (MasterState, "gateway") => "gateway of the host",
+        (_, "") => planned.Subject,
+        _ => $"{attribute} of {planned.Subject}",
+    };
+
     /// <summary>Whether another value of it does no harm.</summary>
     public static bool IsHarmless(KernelObject one) => one is SysctlState { Weight: SysctlWeight.Harmless };
 

@@ -104,8 +104,9 @@ public sealed class StrangerTests
         kernel.Reconciler.Converge(moved);
         Assert.Null(kernel.Find(former));
         Assert.NotNull(kernel.Find(foreign));
-        Change removal = Assert.Single(kernel.Changes);
+        Change removal = Assert.Single(kernel.Changes, change => change.Object is not RouteState);
         Assert.Equal((ChangeKind.Delete, former.Key), (removal.Kind, removal.Object.Key));
+        Assert.Empty(kernel.Reconciler.Diff(moved));
     }
 
     [Fact]

@@ -36,6 +36,9 @@ public static class Addresses
             (ushort)RouteMessage.DeleteAddress, MessageFlags.None, $"remove address {address}/{prefixLength}", Errno.AddressNotAvailable, Errno.NoSuchDevice);
         message.Structure(new AddressHeader { Family = AddressFamily.InterNetwork, PrefixLength = prefixLength, Index = index });
         message.Attribute(AddressAttribute.Local, address.ToBytes());
+
+        // Without it the kernel takes the address of any prefix.
+        message.Attribute(AddressAttribute.Address, address.ToBytes());
     }
 
     /// <summary>Equivalent to: <c>ip -4 addr show dev INDEX</c>, or of all links for index 0.</summary>

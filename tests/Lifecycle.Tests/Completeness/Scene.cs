@@ -1,5 +1,6 @@
 extern alias plugin;
 
+using System.Text.RegularExpressions;
 using CniIsolator.DataPath;
 using CniIsolator.Ipam;
 using CniIsolator.Netlink;
@@ -12,7 +13,7 @@ using plugin::CniIsolator.KernelState.Plans;
 namespace CniIsolator.Lifecycle.Tests.Completeness;
 
 /// <summary>A container with everything that a container can have, a neighbour, and the plans that they were made from.</summary>
-internal sealed class Scene : IDisposable
+internal sealed partial class Scene : IDisposable
 {
     private const string Id = "c1";
 
@@ -73,9 +74,10 @@ internal sealed class Scene : IDisposable
     public Namespace this[Place place] => place == Place.Host ? Host : Container;
 
     /// <summary>What CHECK says: its details, empty where all is well.</summary>
-    public string Check()
+    /// <param name="master">What the configuration says by now, where the master has got another name.</param>
+    public string Check(string? master = null)
     {
-        PluginResult result = _plugin.Check(Container, Id, config: _config);
+        PluginResult result = _plugin.Check(Container, Id, config: master is null ? _config : _config.With("master", master));
         if (!result.Succeeded)
         {
             Bed.Fails(result, 106);
@@ -93,14 +95,24 @@ internal sealed class Scene : IDisposable
         return work(connection, new NamespaceKernel(connection, place));
     });
 
-    /// <summary>Both namespaces. The order in which tables were made means nothing.</summary>
+    /// <summary>Both namespaces, line by line. The order in which tables were made means nothing, nor when a program was loaded.</summary>
     public IReadOnlyList<string> Snapshot() =>
     [
         .. new[] { Host, Container }.SelectMany((place, i) => Bed.Settled(place).Text.Split('\n').Select(line => $"{(i == 0 ? "host" : "container")}: {line}"))
-            .Order(StringComparer.Ordinal),
+            .Select(line => WhenLoaded().Replace(line, "")),
     ];
 
+    /// <summary>Both namespaces are as they were.</summary>
+    public void AssertUnchanged(IReadOnlyList<string> before)
+    {
+        List<string> gained = [.. Snapshot()], lost = [.. before.Where(line => !gained.Remove(line))];
+        Assert.True(lost.Count + gained.Count == 0, string.Join('\n', [.. lost.Select(line => $"- {line}"), .. gained.Select(line => $"+ {line}")]));
+    }
+
     public void Dispose() => _bed.Dispose();
+
+    [GeneratedRegex(@"\b(?:id|load_time) \d+ (?=.*\b(?:tag|created_by_uid) )")]
+    private static partial Regex WhenLoaded();
 
     private static bool HasFairQueue()
     {

@@ -119,7 +119,7 @@ internal sealed record Tampering(string? Attribute, Action<Scene> Do, Action<Sce
         [
             Tc(r, null, gone),
             Tc(r, "limit", gone, $"qdisc add dev {device} root handle 7: htb default 1"),
-            Tc(r, "limit", gone, $"qdisc add dev {device} root handle 1: prio"),
+            Tc(r, "limit", gone, $"qdisc add dev {device} root handle 1: pfifo"),
             Tc(r, "qdisc", gone, $"qdisc add dev {device} root handle 1: htb default 2"),
             Tc(r, "classes", $"class add dev {device} parent 1: classid 1:2 htb rate 100mbit"),
             Tc(r, "filters of the limit", $"filter add dev {device} parent 1: protocol ip prio 1 u32 match u32 0 0 flowid 1:1"),
