@@ -14,7 +14,7 @@ public static class ContainerFilters
 
     public static IEnumerable<U32Filter> OnLoopback(AttachmentPath path)
     {
-        var filters = new FilterList(FilterPlaces.Internet(FilterPlaces.Loopback));
+        var filters = new FilterList(Hooks.Internet(Hooks.Loopback));
         var leave = Mirred.Redirect(path.ContainerEnd);
         InternetAddress[] shared = path.HostLoopback ? [path.Address, InternetAddress.Loopback] : [path.Address];
 
@@ -34,18 +34,18 @@ public static class ContainerFilters
         }
 
         AddIcmpErrors(filters, path, shared, leave);
-        filters.Link(FilterPlaces.Root, 0, 1, PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4), PacketKeys.FirstFragment);
+        filters.Link(Hooks.Root, 0, 1, PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4), PacketKeys.FirstFragment);
 
         // All other ICMP ends here: were it sent out again it would go round for ever.
-        filters.Accept(FilterPlaces.Root, 0, 2, PacketKeys.Protocol(PacketKeys.Icmp));
+        filters.Accept(Hooks.Root, 0, 2, PacketKeys.Protocol(PacketKeys.Icmp));
 
         // Other protocols have no ports to share by, and stay.
-        filters.Accept(FilterPlaces.Root, 0, 3, PacketKeys.FirstFragment);
+        filters.Accept(Hooks.Root, 0, 3, PacketKeys.FirstFragment);
 
         // Later fragments do not say whose they are: a copy goes each way, and where the first one went they are used.
         for (var i = 0; i < shared.Length; i++)
         {
-            filters.Act(FilterPlaces.Root, 0, 4 + i, Mirred.Mirror(path.ContainerEnd, Verdict.Pass), PacketKeys.Destination(shared[i]));
+            filters.Act(Hooks.Root, 0, 4 + i, Mirred.Mirror(path.ContainerEnd, Verdict.Pass), PacketKeys.Destination(shared[i]));
         }
 
         return filters;
@@ -87,12 +87,12 @@ public static class ContainerFilters
 
     public static IEnumerable<U32Filter> OnInterface(AttachmentPath path)
     {
-        var filters = new FilterList(FilterPlaces.Internet(path.ContainerEnd));
+        var filters = new FilterList(Hooks.Internet(path.ContainerEnd));
         if (path.HostLoopback)
         {
             // Only the loopback device may receive 127.0.0.1; anywhere else the kernel calls it martian.
             filters.Act(
-                FilterPlaces.Root, 0, 1, Mirred.Redirect(FilterPlaces.Loopback), PacketKeys.Destination(InternetAddress.Loopback));
+                Hooks.Root, 0, 1, Mirred.Redirect(Hooks.Loopback), PacketKeys.Destination(InternetAddress.Loopback));
         }
 
         return filters;

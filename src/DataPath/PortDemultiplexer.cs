@@ -36,11 +36,11 @@ public static class PortDemultiplexer
     /// <summary>What all containers of a host share, on the master.</summary>
     public static IEnumerable<U32Filter> SharedOnMaster(int master, InternetAddress address)
     {
-        var arp = new FilterList(FilterPlaces.Arp(master));
+        var arp = new FilterList(Hooks.Arp(master));
         arp.Table(ArpReplies, 1);
 
         // Only replies: requests for the shared address are the host's to answer, once.
-        arp.Link(FilterPlaces.Root, 0, 1, new U32Link(ArpReplies), new U32Key(2, 0x0000_ffff, 4));
+        arp.Link(Hooks.Root, 0, 1, new U32Link(ArpReplies), new U32Key(2, 0x0000_ffff, 4));
 
         var filters = Shared(master, quotedSource: address);
         filters.Table(EchoReplies, 1);
@@ -48,9 +48,9 @@ public static class PortDemultiplexer
 
         // Nobody outside has the shared address or 127.x.x.x. A container takes packets from its own address, since its neighbours have
         // the same, so it would believe such a forgery; the host's stack does not.
-        filters.Accept(FilterPlaces.Root, 0, 1, PacketKeys.Destination(address), PacketKeys.Source(address));
-        filters.Accept(FilterPlaces.Root, 0, 2, PacketKeys.Destination(address), PacketKeys.SourceNet(InternetAddress.Loopback, 0xff00_0000));
-        filters.Link(FilterPlaces.Root, 0, 3, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(address), PacketKeys.FirstFragment);
+        filters.Accept(Hooks.Root, 0, 1, PacketKeys.Destination(address), PacketKeys.Source(address));
+        filters.Accept(Hooks.Root, 0, 2, PacketKeys.Destination(address), PacketKeys.SourceNet(InternetAddress.Loopback, 0xff00_0000));
+        filters.Link(Hooks.Root, 0, 3, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(address), PacketKeys.FirstFragment);
         return arp.Concat(filters);
     }
 
@@ -58,9 +58,9 @@ public static class PortDemultiplexer
     public static IEnumerable<U32Filter> SharedOnLoopback(InternetAddress address)
     {
         // Errors on the loopback may quote the shared address or 127.0.0.1: nothing foreign gets here.
-        var filters = Shared(FilterPlaces.Loopback, quotedSource: null);
-        filters.Link(FilterPlaces.Root, 0, 1, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(address), PacketKeys.FirstFragment);
-        filters.Link(FilterPlaces.Root, 0, 2, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(InternetAddress.Loopback), PacketKeys.FirstFragment);
+        var filters = Shared(Hooks.Loopback, quotedSource: null);
+        filters.Link(Hooks.Root, 0, 1, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(address), PacketKeys.FirstFragment);
+        filters.Link(Hooks.Root, 0, 2, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Destination(InternetAddress.Loopback), PacketKeys.FirstFragment);
         return filters;
     }
 
@@ -69,7 +69,7 @@ public static class PortDemultiplexer
     {
         // "continue" makes each copy independent of the next container's: no list is shared, and none has a longest size.
         var copy = Mirred.Mirror(path.HostEnd, Verdict.Continue);
-        var arp = new FilterList(FilterPlaces.Arp(path.Master));
+        var arp = new FilterList(Hooks.Arp(path.Master));
         arp.Act(ArpReplies, 0, path.Slot, copy, U32Key.Any);
         var filters = Entries(path, path.Master);
         filters.Act(EchoReplies, 0, path.Slot, copy, U32Key.Any);
@@ -77,7 +77,7 @@ public static class PortDemultiplexer
     }
 
     /// <summary>One container's entries on the host's loopback.</summary>
-    public static IEnumerable<U32Filter> OnLoopback(AttachmentPath path) => Entries(path, FilterPlaces.Loopback);
+    public static IEnumerable<U32Filter> OnLoopback(AttachmentPath path) => Entries(path, Hooks.Loopback);
 
     /// <summary>
     /// The filters that deliver packets to a container's own ports, on the master and on the loopback alike: what they count is what each
@@ -101,7 +101,7 @@ public static class PortDemultiplexer
 
     private static FilterList Shared(int device, InternetAddress? quotedSource)
     {
-        var filters = new FilterList(FilterPlaces.Internet(device));
+        var filters = new FilterList(Hooks.Internet(device));
         filters.Table(Slices, PortBlock.Buckets);
         filters.Table(QuotedSlices, PortBlock.Buckets);
         filters.Table(ByProtocol, PortBlock.Buckets);
@@ -146,7 +146,7 @@ public static class PortDemultiplexer
 
     private static FilterList Entries(AttachmentPath path, int device)
     {
-        var filters = new FilterList(FilterPlaces.Internet(device));
+        var filters = new FilterList(Hooks.Internet(device));
         var deliver = Mirred.Redirect(path.HostEnd);
         foreach (var block in PortBlock.Cut(path.Slice))
         {

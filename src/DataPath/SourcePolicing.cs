@@ -57,9 +57,9 @@ public static class SourcePolicing
     {
         // Requests only, and only in the name of the shared address: nobody asks a container, so it has nothing to answer.
         var (mac, address) = (path.Mac, path.Address.Bits);
-        var filters = new FilterList(FilterPlaces.Arp(path.HostEnd));
+        var filters = new FilterList(Hooks.Arp(path.HostEnd));
         filters.Act(
-            FilterPlaces.Root,
+            Hooks.Root,
             0,
             1,
             Mirred.Redirect(path.Master),
@@ -76,7 +76,7 @@ public static class SourcePolicing
 
     private static FilterList Internet(AttachmentPath path)
     {
-        var filters = new FilterList(FilterPlaces.Internet(path.HostEnd));
+        var filters = new FilterList(Hooks.Internet(path.HostEnd));
         filters.Table(ToHost, 256);
         filters.Table(Destinations, 1);
         filters.Table(QuotedPorts, 1);
@@ -97,7 +97,7 @@ public static class SourcePolicing
     /// </summary>
     private static void AddToHost(FilterList filters, AttachmentPath path)
     {
-        var loopback = Mirred.Redirect(FilterPlaces.Loopback);
+        var loopback = Mirred.Redirect(Hooks.Loopback);
         var quoted = path.FirstNode;
         foreach (var protocol in AttachmentPath.Protocols)
         {
@@ -169,7 +169,7 @@ public static class SourcePolicing
         // A header of less than 20 bytes would have its own first bytes taken for ports.
         for (var i = 0; i < PacketKeys.SoundHeaders.Length; i++)
         {
-            filters.Link(FilterPlaces.Root, 0, 1 + i, new U32Link(SoundHeaders), PacketKeys.SoundHeaders[i]);
+            filters.Link(Hooks.Root, 0, 1 + i, new U32Link(SoundHeaders), PacketKeys.SoundHeaders[i]);
         }
 
         var owned = PacketKeys.ByProtocol(OwnedPorts, U32Offset.NextHeaderBehindIPv4);
@@ -189,7 +189,7 @@ public static class SourcePolicing
     /// <summary>Later fragments have no ports; without their first one, which was checked, nobody can use them.</summary>
     private static void AddLaterFragments(FilterList filters, AttachmentPath path)
     {
-        var loopback = Mirred.Redirect(FilterPlaces.Loopback);
+        var loopback = Mirred.Redirect(Hooks.Loopback);
         filters.Act(LaterFragments, 0, 1, loopback, PacketKeys.Source(path.Address), PacketKeys.Destination(path.Address));
         if (path.HostLoopback)
         {

@@ -45,12 +45,12 @@ public static class UniqueFlows
     public static IEnumerable<U32Filter> Shared(int master, InternetAddress address)
     {
         // No key at all, as the shortest packet has no byte to look at.
-        var rest = new FilterList(new FilterAttachment(master, Qdisc, FilterPlaces.HostFlowPriority, EthernetProtocol.All));
-        rest.Classify(FilterPlaces.Root, 0, 1, Qdisc | FlowNumber.Host);
-        var arp = new FilterList(FilterPlaces.Arp(master, Qdisc));
-        arp.Classify(FilterPlaces.Root, 0, 1, Qdisc | FlowNumber.Control);
+        var rest = new FilterList(new FilterAttachment(master, Qdisc, Hooks.HostFlowPriority, EthernetProtocol.All));
+        rest.Classify(Hooks.Root, 0, 1, Qdisc | FlowNumber.Host);
+        var arp = new FilterList(Hooks.Arp(master, Qdisc));
+        arp.Classify(Hooks.Root, 0, 1, Qdisc | FlowNumber.Control);
 
-        var filters = new FilterList(FilterPlaces.Internet(master, Qdisc));
+        var filters = new FilterList(Hooks.Internet(master, Qdisc));
         filters.Table(Slices, PortBlock.Buckets);
         filters.Table(ByProtocol, 256);
         foreach (var protocol in AttachmentPath.Protocols)
@@ -62,15 +62,15 @@ public static class UniqueFlows
             filters.Link(ByProtocol, (byte)protocol, 1, new U32Link(Ports(protocol), Offset: U32Offset.BehindIPv4), U32Key.Any);
         }
 
-        filters.Classify(FilterPlaces.Root, 0, 1, Qdisc | FlowNumber.Control, PacketKeys.Protocol(PacketKeys.Icmp));
-        filters.Link(FilterPlaces.Root, 0, 2, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Source(address), PacketKeys.FirstFragment);
+        filters.Classify(Hooks.Root, 0, 1, Qdisc | FlowNumber.Control, PacketKeys.Protocol(PacketKeys.Icmp));
+        filters.Link(Hooks.Root, 0, 2, PacketKeys.ByProtocol(ByProtocol), PacketKeys.Source(address), PacketKeys.FirstFragment);
         return rest.Concat(arp).Concat(filters);
     }
 
     /// <summary>One container's entries.</summary>
     public static IEnumerable<U32Filter> Entries(AttachmentPath path)
     {
-        var filters = new FilterList(FilterPlaces.Internet(path.Master, Qdisc));
+        var filters = new FilterList(Hooks.Internet(path.Master, Qdisc));
         if (path.Flow == 0)
         {
             return filters;

@@ -27,12 +27,12 @@ public sealed record ContainerSnapshot(IReadOnlyList<Link> Links, ContainerBefor
     {
         using var connection = NetlinkConnection.Open();
         var links = Netlink.Route.Links.List(connection);
-        var loopback = links.Find(l => l.Index == FilterPlaces.Loopback);
+        var loopback = links.Find(l => l.Index == Hooks.Loopback);
         return new ContainerSnapshot(links, new ContainerBefore
         {
             Sysctls = new OrderedDictionary<string, string>(
                 from name in Names let value = Sysctl.Read(name) where value is not null select KeyValuePair.Create(name, value)),
-            HasFilterQdisc = Qdiscs.List(connection, FilterPlaces.Loopback).Exists(q => q.HoldsIngressFilters),
+            HasFilterQdisc = Qdiscs.List(connection, Hooks.Loopback).Exists(q => q.HoldsIngressFilters),
             LoopbackMac = loopback is null || loopback.Mac.IsZero ? null : loopback.Mac.ToString(),
             LoopbackMtu = loopback?.Mtu ?? 0,
             IsLoopbackUp = loopback?.IsUp ?? false,
@@ -66,14 +66,14 @@ public static class ContainerRestoration
     {
         using var connection = NetlinkConnection.Open();
         var batch = new NetlinkBatch(1024);
-        var ingress = U32Filters.ListPriorities(connection, FilterPlaces.Loopback, TcHandle.Ingress);
+        var ingress = U32Filters.ListPriorities(connection, Hooks.Loopback, TcHandle.Ingress);
         if (!keepQdisc && HasOwnClsact(connection, ingress))
         {
-            Qdiscs.DeleteClsact(batch, FilterPlaces.Loopback, "remove clsact from the container's loopback");
+            Qdiscs.DeleteClsact(batch, Hooks.Loopback, "remove clsact from the container's loopback");
         }
-        else if (ingress.Exists(p => p.Priority == FilterPlaces.InternetPriority))
+        else if (ingress.Exists(p => p.Priority == Hooks.InternetPriority))
         {
-            U32Filters.DeletePriority(batch, FilterPlaces.Internet(FilterPlaces.Loopback), "remove the filters of the container's loopback");
+            U32Filters.DeletePriority(batch, Hooks.Internet(Hooks.Loopback), "remove the filters of the container's loopback");
         }
 
         connection.ExecuteOrThrow(batch);
@@ -84,9 +84,9 @@ public static class ContainerRestoration
     /// has left it, and whoever else made it lost nothing by its going.
     /// </summary>
     private static bool HasOwnClsact(NetlinkConnection connection, List<(string Kind, ushort Priority, EthernetProtocol Protocol)> ingress) =>
-        ingress.TrueForAll(p => p.Priority == FilterPlaces.InternetPriority)
-        && Qdiscs.List(connection, FilterPlaces.Loopback).Exists(q => q.Kind == "clsact")
-        && U32Filters.ListPriorities(connection, FilterPlaces.Loopback, TcHandle.Egress).Count == 0;
+        ingress.TrueForAll(p => p.Priority == Hooks.InternetPriority)
+        && Qdiscs.List(connection, Hooks.Loopback).Exists(q => q.Kind == "clsact")
+        && U32Filters.ListPriorities(connection, Hooks.Loopback, TcHandle.Egress).Count == 0;
 
     private static void RestoreLoopback(ContainerBefore? before)
     {
@@ -94,7 +94,7 @@ public static class ContainerRestoration
         var batch = new NetlinkBatch(256);
         Links.Restore(
             batch,
-            FilterPlaces.Loopback,
+            Hooks.Loopback,
             before?.LoopbackMac is { } mac ? MacAddress.Parse(mac) : null, // The kernel takes no zeros.
             before is null || before.LoopbackMtu == 0 ? DefaultLoopbackMtu : (uint)before.LoopbackMtu,
             up: before is null || before.IsLoopbackUp,

@@ -87,8 +87,8 @@ public static class FeatureProbe
 
         using var connection = NetlinkConnection.Open();
         var batch = new NetlinkBatch(512);
-        Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "probe clsact");
-        BpfFilters.Add(batch, FilterPlaces.Drop(FilterPlaces.Loopback), drop.Descriptor, "probe", "probe bpf");
+        Qdiscs.AddClsact(batch, Hooks.Loopback, "probe clsact");
+        BpfFilters.Add(batch, Hooks.Drop(Hooks.Loopback), drop.Descriptor, "probe", "probe bpf");
         return connection.Execute(batch).Count > 0;
     });
 
@@ -104,7 +104,7 @@ public static class FeatureProbe
     {
         using var connection = NetlinkConnection.Open();
         var batch = new NetlinkBatch(256);
-        FqCodel.Add(batch, FilterPlaces.Loopback, TcHandle.Root, Shaper.Leaf, new FqCodelSettings(), "probe fq_codel");
+        FqCodel.Add(batch, Hooks.Loopback, TcHandle.Root, Shaper.Leaf, new FqCodelSettings(), "probe fq_codel");
         return connection.Execute(batch).Count > 0;
     });
 
@@ -131,7 +131,7 @@ public static class FeatureProbe
             return failures.Count == 0;
         }
 
-        var place = FilterPlaces.Internet(FilterPlaces.Loopback);
+        var place = Hooks.Internet(Hooks.Loopback);
         var mac = MacAddress.Parse("02:00:00:00:00:01");
         Try(
             "veth (CONFIG_VETH, kernel 2.6.24)",
@@ -140,7 +140,7 @@ public static class FeatureProbe
         // Each needs the one before it: behind a missing one, the others fail whether they are there or not.
         _ = Try(
             "clsact (CONFIG_NET_SCH_INGRESS, kernel 4.5)",
-            batch => Qdiscs.AddClsact(batch, FilterPlaces.Loopback, "probe clsact"))
+            batch => Qdiscs.AddClsact(batch, Hooks.Loopback, "probe clsact"))
             && Try(
                 "u32 (CONFIG_NET_CLS_U32, kernel 2.6)",
                 batch => U32Filters.Add(batch, new U32Table(place, new U32Handle(1, 0, 0), 256), "probe u32"))
@@ -148,13 +148,13 @@ public static class FeatureProbe
                 "mirred (CONFIG_NET_ACT_MIRRED, kernel 2.6.18)",
                 batch => U32Filters.Add(
                     batch,
-                    new U32Node(place, new U32Handle(0, 0, 1), [U32Key.Any]) { Action = Mirred.Redirect(FilterPlaces.Loopback) },
+                    new U32Node(place, new U32Handle(0, 0, 1), [U32Key.Any]) { Action = Mirred.Redirect(Hooks.Loopback) },
                     "probe mirred"));
         if (needs.HasFlag(KernelNeeds.Limits))
         {
             Try(
                 "htb (CONFIG_NET_SCH_HTB, kernel 2.4.20)",
-                batch => Htb.AddQdisc(batch, FilterPlaces.Loopback, Shaper.Qdisc, Shaper.Settings, "probe htb"));
+                batch => Htb.AddQdisc(batch, Hooks.Loopback, Shaper.Qdisc, Shaper.Settings, "probe htb"));
         }
 
         return (present, missing);

@@ -22,7 +22,7 @@ public static class HostDataPath
     /// <summary>What the host's loopback carries now: it changes with the first container and with the last one.</summary>
     /// <exception cref="IsolationException">There is no loopback.</exception>
     public static MacAddress ReadLoopbackMac(NetlinkConnection host) =>
-        (Links.Find(host, FilterPlaces.Loopback) ?? throw new IsolationException(IsolationFault.FeatureMissing, "the host has no loopback interface")).Mac;
+        (Links.Find(host, Hooks.Loopback) ?? throw new IsolationException(IsolationFault.FeatureMissing, "the host has no loopback interface")).Mac;
 
     /// <summary>What the host has before the first container comes: the note from which <see cref="Remove"/> works.</summary>
     public static HostRecord Describe(NetlinkConnection host, HostConfiguration facts, string hostNetns) => new()
@@ -31,7 +31,7 @@ public static class HostDataPath
         Master = facts.Master.Name,
         MasterIfIndex = facts.Master.Index,
         CreatedMasterQdisc = !HasFilterQdisc(host, facts.Master),
-        CreatedLoopbackQdisc = !Qdiscs.List(host, FilterPlaces.Loopback).Exists(q => q.HoldsIngressFilters),
+        CreatedLoopbackQdisc = !Qdiscs.List(host, Hooks.Loopback).Exists(q => q.HoldsIngressFilters),
         LoopbackMac = ReadLoopbackMac(host).ToString(),
         Sysctls = new OrderedDictionary<string, string>(
             ((string[])[HostPlan.AcceptLocal, HostPlan.RouteLocalnet]).Select(name => KeyValuePair.Create(name, Sysctl.Read(name) ?? ""))),
@@ -81,7 +81,7 @@ public static class HostDataPath
             now with
             {
                 CreatedMasterQdisc = now.CreatedMasterQdisc || IsClsact(host, facts.Master.Index, assumed),
-                CreatedLoopbackQdisc = now.CreatedLoopbackQdisc || IsClsact(host, FilterPlaces.Loopback, assumed),
+                CreatedLoopbackQdisc = now.CreatedLoopbackQdisc || IsClsact(host, Hooks.Loopback, assumed),
                 FlowParent = Qdiscs.List(host, facts.Master.Index).Find(IsOurs) is { } flows ? new FlowClassifierParent(flows.Parent).ToString() : null,
                 LoopbackMac = isOurMac ? default(MacAddress).ToString() : now.LoopbackMac,
                 Sysctls = sysctls,
@@ -186,7 +186,7 @@ public static class HostDataPath
             RemoveFilters(host, master.Index, record.CreatedMasterQdisc);
         }
 
-        RemoveFilters(host, FilterPlaces.Loopback, record.CreatedLoopbackQdisc);
+        RemoveFilters(host, Hooks.Loopback, record.CreatedLoopbackQdisc);
         foreach (var (name, value) in record.Sysctls)
         {
             if (value.Length > 0 && Sysctl.Read(name) != value)
@@ -202,7 +202,7 @@ public static class HostDataPath
         if (!mac.IsZero)
         {
             var batch = new NetlinkBatch(256);
-            Links.SetMac(batch, FilterPlaces.Loopback, mac, "put back the MAC of the host's loopback");
+            Links.SetMac(batch, Hooks.Loopback, mac, "put back the MAC of the host's loopback");
             host.ExecuteOrThrow(batch);
         }
     }
@@ -211,7 +211,7 @@ public static class HostDataPath
         OfOurs(index, U32Filters.ListPriorities(host, index, TcHandle.Ingress)).Count > 0;
 
     private static List<FilterAttachment> OfOurs(int index, List<(string Kind, ushort Priority, EthernetProtocol Protocol)> found) =>
-        ((FilterAttachment[])[FilterPlaces.Arp(index), FilterPlaces.Internet(index)])
+        ((FilterAttachment[])[Hooks.Arp(index), Hooks.Internet(index)])
         .Where(p => found.Contains(("u32", p.Priority, p.Protocol))).ToList();
 
     private static void RemoveFilters(NetlinkConnection host, int index, bool ownQdisc)

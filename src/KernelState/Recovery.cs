@@ -22,13 +22,13 @@ public static class Recovery
             return (null, $"the alias of {link.Name} does not say whose it is");
         }
 
-        var (slice, claims, generation) = SourcePolicing.ReadOwnedPorts(U32Filters.List(host, FilterPlaces.Internet(link.Index)));
+        var (slice, claims, generation) = SourcePolicing.ReadOwnedPorts(U32Filters.List(host, Hooks.Internet(link.Index)));
         if (slice is null)
         {
             return (null, $"{link.Name} has no filters that say which ports it owns");
         }
 
-        var slot = U32Filters.List(host, FilterPlaces.Arp(facts.Master.Index))
+        var slot = U32Filters.List(host, Hooks.Arp(facts.Master.Index))
             .OfType<U32Node>()
             .FirstOrDefault(n => n.Action?.Target == link.Index)?.Handle.Node;
         if (slot is null)
@@ -37,9 +37,9 @@ public static class Recovery
         }
 
         var priorities = U32Filters.ListPriorities(host, link.Index, TcHandle.Ingress);
-        var loopback = U32Filters.List(host, FilterPlaces.Internet(link.Index))
+        var loopback = U32Filters.List(host, Hooks.Internet(link.Index))
             .OfType<U32Node>()
-            .Any(n => n.Handle.AsRequested == new U32Handle(FilterPlaces.Root, 0, 2));
+            .Any(n => n.Handle.AsRequested == new U32Handle(Hooks.Root, 0, 2));
         return (
             new Attachment
             {
@@ -51,7 +51,7 @@ public static class Recovery
                     HostEnd = link.Index,
                     ContainerEnd = link.PeerIndex,
                     Slot = slot.Value,
-                    Flow = UniqueFlows.ReadFlow(U32Filters.List(host, FilterPlaces.Internet(facts.Master.Index, UniqueFlows.Qdisc)), slice.Value),
+                    Flow = UniqueFlows.ReadFlow(U32Filters.List(host, Hooks.Internet(facts.Master.Index, UniqueFlows.Qdisc)), slice.Value),
                     Generation = generation,
                 },
                 State = AttachmentState.Ready,
@@ -61,8 +61,8 @@ public static class Recovery
                 Features = new KernelFeatures
                 {
                     PlainQueue = Qdiscs.Find(host, link.Index, TcHandle.Root) is { Htb: not null } && Qdiscs.Find(host, link.Index, Shaper.Class)?.FqCodel is null,
-                    DropsUnmatched = Has(FilterPlaces.Drop(link.Index)),
-                    GuardsChecksums = Has(FilterPlaces.Guard(link.Index)),
+                    DropsUnmatched = Has(Hooks.Drop(link.Index)),
+                    GuardsChecksums = Has(Hooks.Guard(link.Index)),
                 },
                 HostLoopback = loopback ? HostLoopback.Allow : HostLoopback.Deny,
                 Args = [],

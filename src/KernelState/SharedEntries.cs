@@ -20,14 +20,14 @@ public static class SharedEntries
 
     /// <summary>All entries of a device that send packets to another one.</summary>
     public static IEnumerable<FilterState> List(NetlinkConnection host, int device, string name) =>
-        ((FilterAttachment[])[FilterPlaces.Arp(device), FilterPlaces.Internet(device)])
+        ((FilterAttachment[])[Hooks.Arp(device), Hooks.Internet(device)])
         .SelectMany(at => U32Filters.List(host, at))
         .Select(f => new FilterState(name, f) { Place = Place.Host })
         .Where(f => f.Target is not null);
 
     /// <summary>The master's entries that choose a queue.</summary>
     public static IEnumerable<FilterState> ListFlows(NetlinkConnection host, int master, string name) =>
-        U32Filters.List(host, FilterPlaces.Internet(master, UniqueFlows.Qdisc))
+        U32Filters.List(host, Hooks.Internet(master, UniqueFlows.Qdisc))
             .Select(f => new FilterState(name, f) { Place = Place.Host })
             .Where(f => f.Filter is U32Node { Class: { } id } && id >> 16 == UniqueFlows.Qdisc >> 16 && (id & 0xffff) is >= Ipam.FlowNumber.First and <= Ipam.FlowNumber.Last);
 

@@ -146,7 +146,7 @@ internal sealed class AttachmentChanging : IDisposable
         if (outcome.Refusals.Count > 0)
         {
             host.Apply(ThoseAsPlanned(host, [.. entries.Additions.Select(c => c with { Kind = ChangeKind.Delete })])).OrThrow();
-            SharedEntries.RemoveLeadingTo(_session.Host, [FilterPlaces.Loopback, _attachment.Host.MasterIndex], target: 0);
+            SharedEntries.RemoveLeadingTo(_session.Host, [Hooks.Loopback, _attachment.Host.MasterIndex], target: 0);
             host.Apply(entries.Additions).OrThrow();
         }
     }

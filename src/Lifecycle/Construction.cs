@@ -122,7 +122,7 @@ internal sealed class Construction(
             }
         }
 
-        SharedEntries.RemoveLeadingTo(session.Host, [DataPath.FilterPlaces.Loopback, attachment.Host.MasterIndex], target: 0);
+        SharedEntries.RemoveLeadingTo(session.Host, [DataPath.Hooks.Loopback, attachment.Host.MasterIndex], target: 0);
         _foreign = [];
     }
 }

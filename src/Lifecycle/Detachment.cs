@@ -97,7 +97,7 @@ public static class Detachment
         RemoveFarSide(attachment.Key, link, netns);
 
         // Rebuilt in the middle of a change, its ports make up other blocks than those that the kernel has.
-        SharedEntries.RemoveLeadingTo(session.Host, [FilterPlaces.Loopback, attachment.Host.MasterIndex], link.Index);
+        SharedEntries.RemoveLeadingTo(session.Host, [Hooks.Loopback, attachment.Host.MasterIndex], link.Index);
         SharedEntries.RemoveOfFlow(session.Host, attachment.Host.MasterIndex, attachment.Numbers.Flow);
     }
 

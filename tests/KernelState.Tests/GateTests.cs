@@ -31,13 +31,13 @@ public sealed class GateTests
     {
         Shape shape = Shape.Named(attachment, "host end");
         (string device, int index) = (shape.Plan.Gate!.Link.Name, shape.Plan.Gate.Link.Index);
-        foreach (FilterAttachment at in (FilterAttachment[])[FilterPlaces.Arp(index), FilterPlaces.Internet(index)])
+        foreach (FilterAttachment at in (FilterAttachment[])[Hooks.Arp(index), Hooks.Internet(index)])
         {
             AssertClosedWhile(shape, new FilterState(device, new U32Node(at, new U32Handle(0, 0, 0xabc), [U32Key.Any])) { Place = Place.Host });
             AssertClosedWhile(shape, new FilterState(device, new U32Table(at, new U32Handle(0x777, 0, 0), 1)) { Place = Place.Host });
         }
 
-        foreach (ushort priority in (ushort[])[1, FilterPlaces.GuardPriority - 1, FilterPlaces.DropPriority + 1, ushort.MaxValue])
+        foreach (ushort priority in (ushort[])[1, Hooks.GuardPriority - 1, Hooks.DropPriority + 1, ushort.MaxValue])
         {
             FilterAttachment at = new(index, TcHandle.Ingress, priority, EthernetProtocol.All);
             AssertClosedWhile(shape, new ForeignFilterState(device, at, "matchall") { Place = Place.Host });

@@ -150,9 +150,9 @@ public sealed class StrangerTests
     /// <summary>Something that nobody has planned. Among the shared filters only what leads nowhere is nobody's.</summary>
     private static KernelObject StrangerOf(Territory territory, Plan plan) => territory switch
     {
-        FilterTerritory { At: var at } filters => new FilterState(filters.Device, new U32Node(at, new U32Handle(FilterPlaces.Root, 0, FreeNode), [U32Key.Any])
+        FilterTerritory { At: var at } filters => new FilterState(filters.Device, new U32Node(at, new U32Handle(Hooks.Root, 0, FreeNode), [U32Key.Any])
         {
-            Action = Mirred.Redirect(filters.IsReported ? FilterPlaces.Loopback : 0),
+            Action = Mirred.Redirect(filters.IsReported ? Hooks.Loopback : 0),
         })
         { Place = plan.Objects[0].Place },
         HookTerritory hook => new ForeignFilterState(hook.Device, new FilterAttachment(hook.Index, TcHandle.Ingress, 1, EthernetProtocol.All), "matchall")

@@ -72,7 +72,7 @@ public sealed class AttachmentPlan
         });
 
         // The loopback's MTU is the master's: a segment made for a larger one could not leave by the veth.
-        objects.Add(new LinkState("lo", FilterPlaces.Loopback) { Place = Place.Container, Title = "lo in the container", Mac = _path.Mac, Mtu = Mtu });
+        objects.Add(new LinkState("lo", Hooks.Loopback) { Place = Place.Container, Title = "lo in the container", Mac = _path.Mac, Mtu = Mtu });
         objects.Add(new LinkState(IfName, _path.ContainerEnd)
         {
             Place = Place.Container, Title = Inside, Mac = _path.Mac, Mtu = Mtu, IsMadeWithVeth = true,
@@ -91,7 +91,7 @@ public sealed class AttachmentPlan
             }
         }
 
-        objects.Add(new HookState("lo in the container", FilterPlaces.Loopback) { Place = Place.Container, MayExist = true });
+        objects.Add(new HookState("lo in the container", Hooks.Loopback) { Place = Place.Container, MayExist = true });
         objects.Add(new HookState(Inside, _path.ContainerEnd) { Place = Place.Container });
         objects.AddRange(Filters(ContainerFilters.OnLoopback(_path).Concat(ContainerFilters.OnInterface(_path)), InsideName, Place.Container));
         objects.AddRange(Limit(_attachment.Limits.Egress, _path.ContainerEnd, Inside, Place.Container));
@@ -106,8 +106,8 @@ public sealed class AttachmentPlan
         {
             Territories =
             [
-                new FilterTerritory("lo in the container", FilterPlaces.Internet(FilterPlaces.Loopback)),
-                new FilterTerritory(Inside, FilterPlaces.Internet(_path.ContainerEnd)),
+                new FilterTerritory("lo in the container", Hooks.Internet(Hooks.Loopback)),
+                new FilterTerritory(Inside, Hooks.Internet(_path.ContainerEnd)),
                 .. NoLimit(_attachment.Limits.Egress, _path.ContainerEnd, Inside),
             ],
         };
@@ -127,13 +127,13 @@ public sealed class AttachmentPlan
         List<KernelObject> objects = [.. HostEndSysctls(device), hook];
         if (_attachment.Features.GuardsChecksums)
         {
-            objects.Add(new ProgramState(device, FilterPlaces.Guard(_path.HostEnd), ProgramRole.Guard) { Place = Place.Host, Tag = _tags.Guard, IsOptional = true });
+            objects.Add(new ProgramState(device, Hooks.Guard(_path.HostEnd), ProgramRole.Guard) { Place = Place.Host, Tag = _tags.Guard, IsOptional = true });
         }
 
         objects.AddRange(Filters(SourcePolicing.OnHostEnd(_path), _ => device, Place.Host));
         if (_attachment.Features.DropsUnmatched)
         {
-            objects.Add(new ProgramState(device, FilterPlaces.Drop(_path.HostEnd), ProgramRole.Drop) { Place = Place.Host, Tag = _tags.Drop, IsOptional = true });
+            objects.Add(new ProgramState(device, Hooks.Drop(_path.HostEnd), ProgramRole.Drop) { Place = Place.Host, Tag = _tags.Drop, IsOptional = true });
         }
 
         objects.AddRange(Limit(_attachment.Limits.Ingress, _path.HostEnd, device, Place.Host));
@@ -144,8 +144,8 @@ public sealed class AttachmentPlan
             Territories =
             [
                 new HookTerritory(device, _path.HostEnd),
-                new FilterTerritory(device, FilterPlaces.Arp(_path.HostEnd)),
-                new FilterTerritory(device, FilterPlaces.Internet(_path.HostEnd)),
+                new FilterTerritory(device, Hooks.Arp(_path.HostEnd)),
+                new FilterTerritory(device, Hooks.Internet(_path.HostEnd)),
                 .. NoLimit(_attachment.Limits.Ingress, _path.HostEnd, device),
             ],
         };
@@ -154,11 +154,11 @@ public sealed class AttachmentPlan
     private Plan ComposeEntries()
     {
         var entries = UniqueFlows.Entries(_path).Concat(PortDemultiplexer.OnLoopback(_path)).Concat(PortDemultiplexer.OnMaster(_path));
-        string Device(int index) => index == FilterPlaces.Loopback ? "lo" : _attachment.Host.Master;
+        string Device(int index) => index == Hooks.Loopback ? "lo" : _attachment.Host.Master;
         List<FilterAttachment> hooks =
         [
-            FilterPlaces.Internet(FilterPlaces.Loopback), FilterPlaces.Arp(_path.Master), FilterPlaces.Internet(_path.Master),
-            .. _path.Flow == 0 ? (FilterAttachment[])[] : [FilterPlaces.Internet(_path.Master, UniqueFlows.Qdisc)],
+            Hooks.Internet(Hooks.Loopback), Hooks.Arp(_path.Master), Hooks.Internet(_path.Master),
+            .. _path.Flow == 0 ? (FilterAttachment[])[] : [Hooks.Internet(_path.Master, UniqueFlows.Qdisc)],
         ];
         return new Plan([.. Filters(entries, Device, Place.Host)])
         {
@@ -171,7 +171,7 @@ public sealed class AttachmentPlan
         filter.Target == 0 || filter.Target == _path.HostEnd
         || (_path.Flow != 0 && filter.Filter is U32Node node && node.Class == (UniqueFlows.Qdisc | (uint)_path.Flow));
 
-    private string InsideName(int index) => index == FilterPlaces.Loopback ? "lo in the container" : Inside;
+    private string InsideName(int index) => index == Hooks.Loopback ? "lo in the container" : Inside;
 
     private static IEnumerable<FilterState> Filters(IEnumerable<U32Filter> filters, Func<int, string> device, Place place) =>
         filters.Select(f => new FilterState(device(f.At.Index), f) { Place = place });

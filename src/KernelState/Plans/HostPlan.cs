@@ -35,9 +35,9 @@ public static class HostPlan
         }
 
         // Frames that go from the loopback to a container keep their destination MAC, and the container's interface drops what is not for its own.
-        objects.Add(new LinkState("lo", FilterPlaces.Loopback) { Place = Place.Host, Title = "the host's lo", Mac = MacAddress.Parse(values.Mac) });
+        objects.Add(new LinkState("lo", Hooks.Loopback) { Place = Place.Host, Title = "the host's lo", Mac = MacAddress.Parse(values.Mac) });
         objects.Add(new HookState(values.Master, master) { Place = Place.Host, MayExist = true });
-        objects.Add(new HookState("lo", FilterPlaces.Loopback) { Place = Place.Host, MayExist = true });
+        objects.Add(new HookState("lo", Hooks.Loopback) { Place = Place.Host, MayExist = true });
         objects.AddRange(Filters(Tables(master, address), values.Master));
         if (flows is { } parent)
         {
@@ -50,7 +50,7 @@ public static class HostPlan
             // Tables are busy while a packet may be on its way through them; entries that lead nowhere are nobody's.
             Territories =
             [
-                .. Hooks(master, flows is not null)
+                .. SharedHooks(master, flows is not null)
                     .Select(at => new FilterTerritory(Device(values.Master, at.Index), at, filter => filter.Target == 0) { IsReported = false }),
             ],
         };
@@ -58,17 +58,17 @@ public static class HostPlan
     }
 
     /// <summary>Where the shared tables hang.</summary>
-    public static FilterAttachment[] Hooks(int master, bool flows = false) =>
+    public static FilterAttachment[] SharedHooks(int master, bool flows = false) =>
     [
-        FilterPlaces.Arp(master), FilterPlaces.Internet(master), FilterPlaces.Internet(FilterPlaces.Loopback),
-        .. flows ? (FilterAttachment[])[FilterPlaces.Internet(master, UniqueFlows.Qdisc)] : [],
+        Hooks.Arp(master), Hooks.Internet(master), Hooks.Internet(Hooks.Loopback),
+        .. flows ? (FilterAttachment[])[Hooks.Internet(master, UniqueFlows.Qdisc)] : [],
     ];
 
     /// <summary>All tables, with what links them.</summary>
     public static IEnumerable<U32Filter> Tables(int master, InternetAddress address) =>
         PortDemultiplexer.SharedOnMaster(master, address).Concat(PortDemultiplexer.SharedOnLoopback(address));
 
-    private static string Device(string master, int index) => index == FilterPlaces.Loopback ? "lo" : master;
+    private static string Device(string master, int index) => index == Hooks.Loopback ? "lo" : master;
 
     private static IEnumerable<FilterState> Filters(IEnumerable<U32Filter> filters, string master) =>
         filters.Select(f => new FilterState(Device(master, f.At.Index), f) { Place = Place.Host, MayExist = true });

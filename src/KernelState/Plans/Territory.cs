@@ -29,7 +29,7 @@ public sealed record FilterTerritory(string Device, FilterAttachment At, Func<Fi
 public sealed record HookTerritory(string Device, int Index) : Territory
 {
     // Ours are territories of their own.
-    public override bool IsStrange(KernelObject found) => found is ForeignFilterState { At.Priority: var priority } && !FilterPlaces.IsOurs(priority);
+    public override bool IsStrange(KernelObject found) => found is ForeignFilterState { At.Priority: var priority } && !Hooks.IsOurs(priority);
 }
 
 /// <summary>Addresses that a container may have from a host that has moved.</summary>

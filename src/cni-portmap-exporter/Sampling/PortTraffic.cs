@@ -19,9 +19,9 @@ internal sealed record PortTraffic(TransportProtocol? Protocol, PortRange Ports,
     public static Dictionary<U32Handle, QueueStatistics> ReadFilters(NetlinkConnection connection, IEnumerable<int> masters)
     {
         var counters = new Dictionary<U32Handle, QueueStatistics>();
-        foreach (var device in (IEnumerable<int>)[FilterPlaces.Loopback, .. masters])
+        foreach (var device in (IEnumerable<int>)[Hooks.Loopback, .. masters])
         {
-            foreach (var filter in U32Filters.ListStatistics(connection, FilterPlaces.Internet(device)))
+            foreach (var filter in U32Filters.ListStatistics(connection, Hooks.Internet(device)))
             {
                 var sum = counters.GetValueOrDefault(filter.Handle);
                 counters[filter.Handle] = sum with { Bytes = sum.Bytes + filter.Counters.Bytes, Packets = sum.Packets + filter.Counters.Packets };

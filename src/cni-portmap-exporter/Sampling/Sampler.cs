@@ -22,7 +22,7 @@ internal sealed class Sampler : IDisposable
     private readonly CapacitySource _capacity;
     private readonly Dictionary<int, LinkCounters> _links = [];
     private readonly CgroupSource _cgroups;
-    private readonly InsideSampler _inside;
+    private readonly NamespaceSampler _inside;
     private readonly RateSampler? _rates;
     private readonly bool _ports;
 
@@ -36,7 +36,7 @@ internal sealed class Sampler : IDisposable
         _faults = faults;
         _capacity = new CapacitySource(clock);
         _cgroups = new CgroupSource(clock);
-        _inside = new InsideSampler(settings, clock);
+        _inside = new NamespaceSampler(settings, clock);
         _rates = settings.Rates is { } rates ? new RateSampler(rates, new StoreReader(stateDir), clock, faults) : null;
         _ports = settings.Ports;
         _flight = new SingleFlight<Sample>(Take);

@@ -37,7 +37,7 @@ internal sealed class ExporterServer : IAsyncDisposable
             }
         });
         _application = builder.Build();
-        _application.Run(new FaultBarrier(routes.HandleAsync, faults).HandleAsync);
+        _application.Run(new ExceptionMiddleware(routes.HandleAsync, faults).HandleAsync);
     }
 
     /// <summary>Told when the stop begins, while the last requests may still be answered.</summary>

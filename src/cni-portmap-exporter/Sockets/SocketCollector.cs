@@ -35,11 +35,11 @@ internal sealed class SocketCollector
     }
 
     /// <summary>What a window must have.</summary>
-    public static WindowParts Parts(SocketDetail detail) => detail switch
+    public static NamespaceHandleParts Parts(SocketDetail detail) => detail switch
     {
-        SocketDetail.None => WindowParts.None,
-        SocketDetail.Summary => WindowParts.SocketCounts | WindowParts.Protocols,
-        _ => WindowParts.SocketCounts | WindowParts.SocketCounts6 | WindowParts.Protocols | WindowParts.Sockets,
+        SocketDetail.None => NamespaceHandleParts.None,
+        SocketDetail.Summary => NamespaceHandleParts.SocketCounts | NamespaceHandleParts.Protocols,
+        _ => NamespaceHandleParts.SocketCounts | NamespaceHandleParts.SocketCounts6 | NamespaceHandleParts.Protocols | NamespaceHandleParts.Sockets,
     };
 
     /// <summary>The sockets of a container; those parts of it that the window has what is needed for.</summary>
@@ -47,7 +47,7 @@ internal sealed class SocketCollector
     /// <param name="attachment">Its record.</param>
     /// <param name="retransmitted">Segments that it sent again, which the file of protocols has.</param>
     /// <exception cref="IOException">The window cannot be looked through.</exception>
-    public SocketSample Collect(ContainerWindow window, Attachment attachment, long? retransmitted)
+    public SocketSample Collect(NamespaceHandle window, Attachment attachment, long? retransmitted)
     {
         // As a Mesos agent does, of IPv4 alone.
         var counts = window.SocketCounts is { } file ? SocketCounts.Parse(_text.AsSpan(0, file.Read(_text))) : default;
@@ -67,7 +67,7 @@ internal sealed class SocketCollector
     }
 
     /// <summary>Whether the kernel told of all sockets.</summary>
-    private bool LookAtEach(ContainerWindow window, SocketCounts counts, SocketCounts others)
+    private bool LookAtEach(NamespaceHandle window, SocketCounts counts, SocketCounts others)
     {
         var connection = window.Sockets!;
         _listening.Clear();
@@ -102,7 +102,7 @@ internal sealed class SocketCollector
         return LookAtUdp(window, AddressFamily.InterNetwork, counts) && LookAtUdp(window, AddressFamily.InterNetworkV6, others);
     }
 
-    private bool LookAtUdp(ContainerWindow window, AddressFamily family, SocketCounts counts)
+    private bool LookAtUdp(NamespaceHandle window, AddressFamily family, SocketCounts counts)
     {
         if (counts.Udp == 0)
         {

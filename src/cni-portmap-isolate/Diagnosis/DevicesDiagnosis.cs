@@ -46,7 +46,7 @@ internal static class DevicesDiagnosis
             else if (qdisc.Kind == "ingress")
             {
                 // Its owner's filters would go with it.
-                var isUsed = Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Exists(f => !FilterPlaces.IsOurs(f.Priority));
+                var isUsed = Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Exists(f => !Hooks.IsOurs(f.Priority));
                 findings.Warn(
                     "devices",
                     $"{link.Name} has an ingress qdisc instead of clsact, which somebody else made: our filters hang on it, and go with it when its owner removes it",
@@ -55,10 +55,10 @@ internal static class DevicesDiagnosis
         }
 
         LookAtPrograms(findings, link);
-        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !FilterPlaces.IsOurs(f.Priority)))
+        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !Hooks.IsOurs(f.Priority)))
         {
             var text = $"{link.Name} has a filter of somebody else: {Describe(host, filter)}";
-            if (filter.Priority < FilterPlaces.ArpPriority)
+            if (filter.Priority < Hooks.ArpPriority)
             {
                 findings.Warn(
                     "devices",
@@ -82,11 +82,11 @@ internal static class DevicesDiagnosis
 
     private static void LookAtHostEnd(ExaminedHost host, FindingList findings, Link link, string container, bool isLimited)
     {
-        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !FilterPlaces.IsOurs(f.Priority)))
+        foreach (var filter in Classifiers.List(host.Connection, link.Index, TcHandle.Ingress).Where(f => !Hooks.IsOurs(f.Priority)))
         {
             findings.Fault(
                 "devices",
-                $"{link.Name} of {container} has a filter of somebody else: {Describe(host, filter)}; {(filter.Priority < FilterPlaces.ArpPriority ? "it comes before ours, and may let the container send what it likes" : "it comes after ours")}",
+                $"{link.Name} of {container} has a filter of somebody else: {Describe(host, filter)}; {(filter.Priority < Hooks.ArpPriority ? "it comes before ours, and may let the container send what it likes" : "it comes after ours")}",
                 host.Command($"repair {container}"));
         }
 

@@ -17,7 +17,7 @@ internal static class Examination
         ("records", "the records", RecordsDiagnosis.Look),
         ("shared", "what the containers share", LiveDiagnosis.LookAtShared),
         ("containers", "the containers", LiveDiagnosis.LookAtContainers),
-        ("strays", "what nobody remembers", StraysDiagnosis.Look),
+        ("strays", "what nobody remembers", OrphansDiagnosis.Look),
     ];
 
     public static void Run(FindingList findings, NetworkConfiguration? configuration, string stateDir)

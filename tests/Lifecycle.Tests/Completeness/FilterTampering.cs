@@ -56,10 +56,10 @@ internal static class FilterTampering
     private static U32Filter Otherwise(U32Filter filter) => filter switch
     {
         U32Table table => table with { Divisor = table.Divisor == 1 ? 2 : 1 },
-        U32Node { Action: { } action } node => node with { Action = action.Target == FilterPlaces.Loopback ? null : Mirred.Redirect(FilterPlaces.Loopback) },
+        U32Node { Action: { } action } node => node with { Action = action.Target == Hooks.Loopback ? null : Mirred.Redirect(Hooks.Loopback) },
         U32Node { Class: { } queue } node => node with { Class = queue ^ 1 },
         U32Node { Link: not null } node => node with { Link = null },
-        U32Node node => node with { Action = Mirred.Redirect(FilterPlaces.Loopback) },
+        U32Node node => node with { Action = Mirred.Redirect(Hooks.Loopback) },
         _ => throw new InvalidOperationException($"neither table nor node: {filter}"),
     };
 }

@@ -77,7 +77,7 @@ internal sealed record Tampering(string? Attribute, Action<Scene> Do, Action<Sce
 
     private static IEnumerable<Tampering> Links(LinkState l)
     {
-        if (l.Index != FilterPlaces.Loopback)
+        if (l.Index != Hooks.Loopback)
         {
             yield return Ip(l, null, $"link del {l.Name}");
         }

@@ -9,7 +9,7 @@ using CniIsolator.Netlink.Tc;
 namespace CniIsolator.Plugin.Diagnosis;
 
 /// <summary>What looks like ours in the kernel and has no record.</summary>
-internal static class StraysDiagnosis
+internal static class OrphansDiagnosis
 {
     private const string Prefix = "pmi";
     private const int NameLength = 15;
@@ -52,7 +52,7 @@ internal static class StraysDiagnosis
     private static void LookAtEntries(ExaminedHost host, FindingList findings, int device, HashSet<int> known)
     {
         var name = host.Links.FirstOrDefault(l => l.Index == device)?.Name ?? string.Create(CultureInfo.InvariantCulture, $"index {device}");
-        var nodes = HostPlan.Hooks(device).SelectMany(place => place.Index == device ? U32Filters.List(host.Connection, place) : []).OfType<U32Node>().ToList();
+        var nodes = HostPlan.SharedHooks(device).SelectMany(place => place.Index == device ? U32Filters.List(host.Connection, place) : []).OfType<U32Node>().ToList();
         var gone = nodes.Where(n => n.Action is { Target: 0 }).ToList();
         if (gone.Count > 0)
         {
@@ -75,7 +75,7 @@ internal static class StraysDiagnosis
     /// <summary>Masters of records and of the note, and the loopback.</summary>
     private static HashSet<int> Devices(ExaminedHost host)
     {
-        HashSet<int> devices = [DataPath.FilterPlaces.Loopback, .. host.Attachments.Select(a => a.Host.MasterIndex)];
+        HashSet<int> devices = [DataPath.Hooks.Loopback, .. host.Attachments.Select(a => a.Host.MasterIndex)];
         if (host.Content.Host is { } note && note.HostNetns == host.Session.Namespace.Identity.ToString())
         {
             devices.Add(note.MasterIfIndex);

@@ -6,16 +6,16 @@ using CniIsolator.Linux;
 namespace CniIsolator.Exporter.Tests;
 
 /// <summary>Windows into real namespaces, with a clock that stands until it is set.</summary>
-public sealed class ContainerWindowsTests : IDisposable
+public sealed class NamespaceHandlesTests : IDisposable
 {
-    private const WindowParts Everything =
-        WindowParts.Route | WindowParts.Sockets | WindowParts.SocketCounts | WindowParts.SocketCounts6 | WindowParts.Protocols;
+    private const NamespaceHandleParts Everything =
+        NamespaceHandleParts.Route | NamespaceHandleParts.Sockets | NamespaceHandleParts.SocketCounts | NamespaceHandleParts.SocketCounts6 | NamespaceHandleParts.Protocols;
 
     private readonly ManualClock _clock = new();
     private readonly List<Process> _processes = [];
-    private readonly ContainerWindows _windows;
+    private readonly NamespaceHandles _windows;
 
-    public ContainerWindowsTests() => _windows = new ContainerWindows(_clock, 1000);
+    public NamespaceHandlesTests() => _windows = new NamespaceHandles(_clock, 1000);
 
     public void Dispose()
     {
@@ -36,7 +36,7 @@ public sealed class ContainerWindowsTests : IDisposable
         Assert.True(first!.SocketCounts!.Read(own) > 0);
         Assert.StartsWith("sockets: used ", System.Text.Encoding.ASCII.GetString(own), StringComparison.Ordinal);
         Assert.Same(first, Get(attachment, Everything));
-        Assert.Same(first, Get(attachment, WindowParts.Protocols));
+        Assert.Same(first, Get(attachment, NamespaceHandleParts.Protocols));
         Assert.Equal((1, 0ul), (_windows.Open, _windows.Failures));
 
         // Only lo is in there, and no listener.
@@ -50,9 +50,9 @@ public sealed class ContainerWindowsTests : IDisposable
     public void Who_needs_more_gets_another_window()
     {
         var (attachment, _) = Container("a");
-        var first = Get(attachment, WindowParts.Protocols);
+        var first = Get(attachment, NamespaceHandleParts.Protocols);
         Assert.Null(first!.Route);
-        var second = Get(attachment, WindowParts.Route);
+        var second = Get(attachment, NamespaceHandleParts.Route);
         Assert.NotNull(second!.Route);
         Assert.Throws<ObjectDisposedException>(() => first.Protocols!.Read(new byte[16]));
         Assert.Equal(1, _windows.Open);
@@ -138,11 +138,11 @@ public sealed class ContainerWindowsTests : IDisposable
         for (var i = 0; i < 3; i++)
         {
             Assert.Null(Get(gone, Everything));
-            _clock.Advance(ContainerWindows.RetryInterval / 4);
+            _clock.Advance(NamespaceHandles.RetryInterval / 4);
         }
 
         Assert.Equal(1ul, _windows.Failures);
-        _clock.Advance(ContainerWindows.RetryInterval / 4);
+        _clock.Advance(NamespaceHandles.RetryInterval / 4);
         Assert.Null(Get(gone, Everything));
         Assert.Equal(2ul, _windows.Failures);
     }
@@ -159,14 +159,14 @@ public sealed class ContainerWindowsTests : IDisposable
 
         Assert.Equal((0, 1ul), (_windows.Open, _windows.Failures));
         Assert.Null(Get(attachment, Everything));
-        _clock.Advance(ContainerWindows.RetryInterval);
+        _clock.Advance(NamespaceHandles.RetryInterval);
         Assert.NotNull(Get(attachment, Everything));
     }
 
     [Fact]
     public void Descriptors_are_left_for_others()
     {
-        using var few = new ContainerWindows(_clock, 128 + (2 * ContainerWindow.MostDescriptors) - 1);
+        using var few = new NamespaceHandles(_clock, 128 + (2 * NamespaceHandle.MostDescriptors) - 1);
         var opened = new[] { "a", "b" }.Select(id =>
         {
             using (few.Hold())
@@ -188,7 +188,7 @@ public sealed class ContainerWindowsTests : IDisposable
         _clock.Tick();
     }
 
-    private ContainerWindow? Get(Attachment attachment, WindowParts parts)
+    private NamespaceHandle? Get(Attachment attachment, NamespaceHandleParts parts)
     {
         using (_windows.Hold())
         {

@@ -8,36 +8,36 @@ using CniIsolator.Netlink.Tc;
 namespace CniIsolator.Exporter.Sampling;
 
 /// <summary>Adds to samples of containers what is known only inside their namespaces.</summary>
-internal sealed class InsideSampler : IDisposable
+internal sealed class NamespaceSampler : IDisposable
 {
     private readonly ExporterSettings _settings;
-    private readonly ContainerWindows _windows;
-    private readonly WindowParts _parts;
+    private readonly NamespaceHandles _handles;
+    private readonly NamespaceHandleParts _parts;
     private readonly SocketCollector _sockets = new();
     private readonly bool _egress;
 
     // All tables are a quarter of it.
     private readonly byte[] _text = new byte[16 * 1024];
 
-    public InsideSampler(ExporterSettings settings, TimeProvider clock)
+    public NamespaceSampler(ExporterSettings settings, TimeProvider clock)
     {
         _settings = settings;
-        _parts = SocketCollector.Parts(settings.Sockets) | (settings.Snmp ? WindowParts.Protocols : WindowParts.None);
+        _parts = SocketCollector.Parts(settings.Sockets) | (settings.Snmp ? NamespaceHandleParts.Protocols : NamespaceHandleParts.None);
 
         // An operator who gave no permission to enter containers, and no option that needs it, wants no egress queues: that is no fault with each answer.
-        _egress = _parts != WindowParts.None || EnterPermission.IsGranted();
-        _windows = new ContainerWindows(clock, DescriptorLimit.Raise());
+        _egress = _parts != NamespaceHandleParts.None || EnterPermission.IsGranted();
+        _handles = new NamespaceHandles(clock, DescriptorLimit.Raise());
     }
 
     /// <summary>Times that a namespace could not be entered or looked into.</summary>
-    public ulong Failures => _windows.Failures;
+    public ulong Failures => _handles.Failures;
 
     /// <summary>Completes each sample in place.</summary>
     /// <param name="containers">The containers.</param>
     /// <param name="all">Whether there are no others: then what is kept of others is let go.</param>
     public void Complete(List<ContainerSample> containers, bool all)
     {
-        using var hold = _windows.Hold();
+        using var hold = _handles.Hold();
         foreach (var container in containers)
         {
             Complete(container);
@@ -45,36 +45,36 @@ internal sealed class InsideSampler : IDisposable
 
         if (all)
         {
-            _windows.CloseOthers();
+            _handles.CloseOthers();
         }
     }
 
-    public void Dispose() => _windows.Dispose();
+    public void Dispose() => _handles.Dispose();
 
     private void Complete(ContainerSample container)
     {
         // The shaper of what a container sends stands on its own interface.
         var limited = _egress && container.Attachment.Limits.Egress is not null;
-        var parts = _parts | (limited ? WindowParts.Route : WindowParts.None);
-        if (parts == WindowParts.None || _windows.TryGet(container.Attachment, parts) is not { } window)
+        var parts = _parts | (limited ? NamespaceHandleParts.Route : NamespaceHandleParts.None);
+        if (parts == NamespaceHandleParts.None || _handles.TryGet(container.Attachment, parts) is not { } handle)
         {
             return;
         }
 
         try
         {
-            var snmp = window.Protocols is { } file ? SnmpParser.Parse(_text.AsSpan(0, file.Read(_text))) : null;
+            var snmp = handle.Protocols is { } file ? SnmpParser.Parse(_text.AsSpan(0, file.Read(_text))) : null;
             container.Snmp = _settings.Snmp ? snmp : null;
-            container.Sockets = _settings.Sockets == SocketDetail.None ? null : _sockets.Collect(window, container.Attachment, snmp?.RetransmittedSegments);
+            container.Sockets = _settings.Sockets == SocketDetail.None ? null : _sockets.Collect(handle, container.Attachment, snmp?.RetransmittedSegments);
             if (limited)
             {
-                AddEgress(container, window.Route!);
+                AddEgress(container, handle.Route!);
             }
         }
         catch (IOException)
         {
-            // Counted, and a new window looks at nothing that is left of this one's answers.
-            _windows.Fail(container.Attachment);
+            // Counted, and a new handle looks at nothing that is left of this one's answers.
+            _handles.Fail(container.Attachment);
         }
     }
 

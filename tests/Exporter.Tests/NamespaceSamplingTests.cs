@@ -8,7 +8,7 @@ using CniIsolator.Testbed;
 namespace CniIsolator.Exporter.KernelTests;
 
 /// <summary>What the published program tells of the inside of containers, while they have real connections.</summary>
-public sealed class InsideTests : IDisposable
+public sealed class NamespaceSamplingTests : IDisposable
 {
     private const int Port = 31005;
     private const string Prefix = "portmap_";
@@ -19,7 +19,7 @@ public sealed class InsideTests : IDisposable
     private readonly Namespace _second;
     private readonly ExporterProcess _exporter;
 
-    public InsideTests()
+    public NamespaceSamplingTests()
     {
         try
         {

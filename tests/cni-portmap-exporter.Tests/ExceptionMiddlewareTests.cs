@@ -7,7 +7,7 @@ using CniIsolator.Exporter.Serving;
 namespace CniIsolator.Exporter.Tests;
 
 /// <summary>The server with samples that fail in ways that nobody foresaw.</summary>
-public sealed class FaultBarrierTests : IAsyncLifetime
+public sealed class ExceptionMiddlewareTests : IAsyncLifetime
 {
     private readonly string _path = Path.Combine(Path.GetTempPath(), $"pmit-{Environment.ProcessId}-{Guid.NewGuid():N}.sock");
     private readonly List<string> _said = [];
@@ -16,7 +16,7 @@ public sealed class FaultBarrierTests : IAsyncLifetime
     private readonly HttpClient _client;
     private Func<Task<Sample>> _take = () => throw new InvalidOperationException("no such thing\nas\r\nthis");
 
-    public FaultBarrierTests()
+    public ExceptionMiddlewareTests()
     {
         _faults = new FaultLog(TimeProvider.System, line =>
         {
@@ -59,11 +59,11 @@ public sealed class FaultBarrierTests : IAsyncLifetime
         {
             using var answer = await _client.GetAsync(path);
             Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
-            Assert.Equal(FaultBarrier.Answer, await answer.Content.ReadAsStringAsync());
+            Assert.Equal(ExceptionMiddleware.Answer, await answer.Content.ReadAsStringAsync());
             Assert.True(answer.Headers.CacheControl!.NoStore);
         }
 
-        Assert.StartsWith($"requests: InvalidOperationException: no such thing as this at {typeof(FaultBarrierTests).FullName}.", Assert.Single(_said), StringComparison.Ordinal);
+        Assert.StartsWith($"requests: InvalidOperationException: no such thing as this at {typeof(ExceptionMiddlewareTests).FullName}.", Assert.Single(_said), StringComparison.Ordinal);
         Assert.DoesNotContain('\n', _said[0]);
         Assert.Equal(3ul, _faults.Counts()[(int)Source.Requests]);
     }
@@ -74,7 +74,7 @@ public sealed class FaultBarrierTests : IAsyncLifetime
         _take = () => Task.FromException<Sample>(new FormatException("odd"));
         using (var answer = await _client.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/metrics")))
         {
-            Assert.Equal((HttpStatusCode.InternalServerError, FaultBarrier.Answer.Length), (answer.StatusCode, (int)answer.Content.Headers.ContentLength!));
+            Assert.Equal((HttpStatusCode.InternalServerError, ExceptionMiddleware.Answer.Length), (answer.StatusCode, (int)answer.Content.Headers.ContentLength!));
         }
 
         Assert.Equal("requests: FormatException: odd", Assert.Single(_said)[..30]);

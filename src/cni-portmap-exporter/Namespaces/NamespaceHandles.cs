@@ -5,11 +5,11 @@ using CniIsolator.Linux;
 namespace CniIsolator.Exporter.Namespaces;
 
 /// <summary>
-/// The windows into all containers. They are opened when first looked through, and closed when their container's path no longer leads to
-/// the namespace: that is looked at every few seconds, whether samples are taken or not, since an open window keeps a dead container's
+/// The handles of all containers. They are opened when first used, and closed when their container's path no longer leads to
+/// the namespace: that is looked at every few seconds, whether samples are taken or not, since an open handle keeps a dead container's
 /// namespace and interface.
 /// </summary>
-internal sealed class ContainerWindows : IDisposable
+internal sealed class NamespaceHandles : IDisposable
 {
     /// <summary>How long a namespace without a path is kept at most; longer by as much each time that a sample is just being taken.</summary>
     internal static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
@@ -31,21 +31,21 @@ internal sealed class ContainerWindows : IDisposable
     private bool _disposed;
 
     /// <param name="clock">Its timer looks for what must be closed.</param>
-    /// <param name="descriptors">How many files the process may have open; windows leave some of them.</param>
-    public ContainerWindows(TimeProvider clock, long descriptors)
+    /// <param name="descriptors">How many files the process may have open; handles leave some of them.</param>
+    public NamespaceHandles(TimeProvider clock, long descriptors)
     {
         _clock = clock;
-        _most = Math.Max(descriptors - ReservedDescriptors, 0) / ContainerWindow.MostDescriptors;
+        _most = Math.Max(descriptors - ReservedDescriptors, 0) / NamespaceHandle.MostDescriptors;
         _timer = clock.CreateTimer(_ => CloseDead(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Times that a window could not be opened or looked through, since the exporter was started.</summary>
+    /// <summary>Times that a handle could not be opened or used, since the exporter was started.</summary>
     public ulong Failures { get; private set; }
 
     /// <summary>Windows that are open.</summary>
     internal int Open => _open;
 
-    /// <summary>Begins a sample. Until the scope ends, no window is closed but by the caller's own calls.</summary>
+    /// <summary>Begins a sample. Until the scope ends, no handle is closed but by the caller's own calls.</summary>
     public Lock.Scope Hold()
     {
         var scope = _lock.EnterScope();
@@ -54,25 +54,25 @@ internal sealed class ContainerWindows : IDisposable
     }
 
     /// <summary>
-    /// The window into a container, opened if need be; null where its namespace is gone or cannot be entered, which is not tried again for
+    /// The handle of a container, opened if need be; null where its namespace is gone or cannot be entered, which is not tried again for
     /// a while. Only within <see cref="Hold"/>.
     /// </summary>
     /// <param name="attachment">The container.</param>
-    /// <param name="parts">What the window must have.</param>
-    public ContainerWindow? TryGet(Attachment attachment, WindowParts parts)
+    /// <param name="parts">What the handle must have.</param>
+    public NamespaceHandle? TryGet(Attachment attachment, NamespaceHandleParts parts)
     {
         var key = attachment.Key;
         var identity = attachment.Namespace.Identity;
         if (_entries.TryGetValue(key, out var entry))
         {
             var same = entry.Identity == identity && entry.Path == attachment.Namespace.Path;
-            if (same && entry.Window is { } window && (window.Parts & parts) == parts)
+            if (same && entry.Handle is { } handle && (handle.Parts & parts) == parts)
             {
                 entry.Round = _round;
-                return window;
+                return handle;
             }
 
-            if (same && entry.Window is null && _clock.GetElapsedTime(entry.Failed) < RetryInterval)
+            if (same && entry.Handle is null && _clock.GetElapsedTime(entry.Failed) < RetryInterval)
             {
                 entry.Round = _round;
                 return null;
@@ -89,10 +89,10 @@ internal sealed class ContainerWindows : IDisposable
 
         _entries[key] = entry;
         TryOpen(attachment, entry, parts);
-        return entry.Window;
+        return entry.Handle;
     }
 
-    /// <summary>Closes a window that could not be looked through, and leaves the container alone for a while. Only within <see cref="Hold"/>.</summary>
+    /// <summary>Closes a handle that could not be used, and leaves the container alone for a while. Only within <see cref="Hold"/>.</summary>
     public void Fail(Attachment attachment)
     {
         if (_entries.TryGetValue(attachment.Key, out var entry))
@@ -102,7 +102,7 @@ internal sealed class ContainerWindows : IDisposable
         }
     }
 
-    /// <summary>Closes the windows that were not looked through since <see cref="Hold"/>: their attachments are gone. Only within it.</summary>
+    /// <summary>Closes the handles that were not used since <see cref="Hold"/>: their attachments are gone. Only within it.</summary>
     public void CloseOthers()
     {
         // Removing does not disturb the enumeration of a dictionary.
@@ -143,7 +143,7 @@ internal sealed class ContainerWindows : IDisposable
         {
             foreach (var (key, entry) in _entries)
             {
-                if (entry.Window is not null && !NetworkNamespace.IsAt(entry.Path, entry.Identity))
+                if (entry.Handle is not null && !NetworkNamespace.IsAt(entry.Path, entry.Identity))
                 {
                     Close(entry);
                     _entries.Remove(key);
@@ -156,14 +156,14 @@ internal sealed class ContainerWindows : IDisposable
         }
     }
 
-    private void TryOpen(Attachment attachment, Entry entry, WindowParts parts)
+    private void TryOpen(Attachment attachment, Entry entry, NamespaceHandleParts parts)
     {
         try
         {
             using var container = _open < _most ? RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path) : null;
             if (container is not null)
             {
-                entry.Window = ContainerWindow.Open(container, parts, _buffer);
+                entry.Handle = NamespaceHandle.Open(container, parts, _buffer);
                 if (_open++ == 0)
                 {
                     _timer.Change(LookInterval, LookInterval);
@@ -188,13 +188,13 @@ internal sealed class ContainerWindows : IDisposable
 
     private void Close(Entry entry)
     {
-        if (entry.Window is null)
+        if (entry.Handle is null)
         {
             return;
         }
 
-        entry.Window.Dispose();
-        entry.Window = null;
+        entry.Handle.Dispose();
+        entry.Handle = null;
         if (--_open == 0 && !_disposed)
         {
             // Nothing is there to be closed, so nothing needs to wake up for it.
@@ -209,7 +209,7 @@ internal sealed class ContainerWindows : IDisposable
         public NamespaceIdentity Identity { get; } = identity;
 
         /// <summary>Null after a failure.</summary>
-        public ContainerWindow? Window { get; set; }
+        public NamespaceHandle? Handle { get; set; }
 
         /// <summary>Timestamp of the failure.</summary>
         public long Failed { get; set; }

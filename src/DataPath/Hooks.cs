@@ -3,7 +3,7 @@ using CniIsolator.Netlink.Tc;
 namespace CniIsolator.DataPath;
 
 /// <summary>Where our filters hang. Several priorities, since a priority has one protocol and kind.</summary>
-public static class FilterPlaces
+public static class Hooks
 {
     /// <summary>The loopback device has this index in every network namespace. Source: LOOPBACK_IFINDEX of net/flow.h.</summary>
     public const int Loopback = 1;

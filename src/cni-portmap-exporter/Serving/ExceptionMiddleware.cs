@@ -10,7 +10,7 @@ namespace CniIsolator.Exporter.Serving;
 /// </summary>
 /// <param name="next">The routes.</param>
 /// <param name="faults">Where it is counted and said.</param>
-internal sealed class FaultBarrier(RequestDelegate next, FaultLog faults)
+internal sealed class ExceptionMiddleware(RequestDelegate next, FaultLog faults)
 {
     /// <summary>All that a client is told: what went wrong inside is the operator's matter.</summary>
     public const string Answer = "an unforeseen fault; the exporter's log has it\n";

@@ -2,7 +2,7 @@ namespace CniIsolator.Exporter.Namespaces;
 
 /// <summary>What can be open in a container's namespace, a file descriptor each.</summary>
 [Flags]
-internal enum WindowParts
+internal enum NamespaceHandleParts
 {
     None = 0,
 
