@@ -45,12 +45,12 @@ public sealed class CompletenessTests
     {
         using Scene scene = new();
         IReadOnlyList<string> before = scene.Snapshot();
-        foreach (KernelObject planned in Sample(scene.Parts[part]))
+        foreach (KernelObject planned in Tampering.Sample(scene.Parts[part]).Where(o => !IsHarmless(o)))
         {
             foreach (Tampering tampering in Tampering.Of(planned))
             {
                 tampering.Do(scene);
-                AssertMended(scene, planned, tampering, isShared: part == "shared");
+                scene.AssertMended(planned, tampering, isShared: part == "shared");
                 tampering.Undo?.Invoke(scene);
             }
         }
@@ -95,7 +95,7 @@ public sealed class CompletenessTests
         Assert.Equal("", scene.Check());
         Tampering tampering = Assert.Single(Tampering.Of(planned));
         tampering.Do(scene);
-        AssertMended(scene, planned, tampering, isShared: false);
+        scene.AssertMended(planned, tampering, isShared: false);
     }
 
     [Fact]
@@ -174,32 +174,7 @@ public sealed class CompletenessTests
         AssertLeft(scene, $"{attribute} of {planned.Subject}: expected ");
     }
 
-    /// <summary>Of many filters of one sort one is taken for all: that each is looked at is a test of its own.</summary>
-    private static IEnumerable<KernelObject> Sample(Plan plan) => plan.Objects
-        .Where(o => !IsHarmless(o))
-        .DistinctBy(o => o is FilterState filter ? (object)FilterTampering.SortOf(filter) : o.Key);
-
     private static bool IsHarmless(KernelObject one) => one is SysctlState { Weight: SysctlWeight.Harmless };
-
-    private static void AssertMended(Scene scene, KernelObject planned, Tampering tampering, bool isShared)
-    {
-        string subject = tampering.Attribute switch
-        {
-            null => planned.Compare(null).First().Subject,
-            "" => planned.Subject,
-            var attribute => $"{attribute} of {planned.Subject}",
-        };
-        string what = $"{tampering.Attribute ?? "removal"} of {planned.Subject}";
-        string said = scene.Check();
-        Assert.True(said.Contains($"{subject}: expected ", StringComparison.Ordinal), $"{what}: CHECK says \"{said}\"");
-
-        // What all share is in use by others too, which then have to be mended as well.
-        CommandResult repaired = scene.Repair(isShared);
-        Assert.True(repaired.ExitCode == 0 && repaired.Error.Length == 0, $"{what}: {repaired}");
-        Bed.Says(repaired.Output, isShared ? "mended       host: " : "mended       testnet/c1/eth0: ", $"{subject}: expected ");
-        said = scene.Check();
-        Assert.True(said.Length == 0, $"{what}: after the repair CHECK says \"{said}\"");
-    }
 
     private static void AssertLeft(Scene scene, string difference)
     {

@@ -99,6 +99,7 @@ internal sealed partial class Scene : IDisposable
     public IReadOnlyList<string> Snapshot() =>
     [
         .. new[] { Host, Container }.SelectMany((place, i) => Bed.Settled(place).Text.Split('\n').Select(line => $"{(i == 0 ? "host" : "container")}: {line}"))
+            .Where(line => !line.Contains(" class fq_codel ", StringComparison.Ordinal)) // Queues that are in use just now.
             .Select(line => WhenLoaded().Replace(line, "")),
     ];
 
@@ -107,6 +108,27 @@ internal sealed partial class Scene : IDisposable
     {
         List<string> gained = [.. Snapshot()], lost = [.. before.Where(line => !gained.Remove(line))];
         Assert.True(lost.Count + gained.Count == 0, string.Join('\n', [.. lost.Select(line => $"- {line}"), .. gained.Select(line => $"+ {line}")]));
+    }
+
+    /// <summary>After somebody has tampered with an object: CHECK names it, "repair" mends it, and CHECK has nothing to say any more.</summary>
+    public void AssertMended(KernelObject planned, Tampering tampering, bool isShared)
+    {
+        string subject = tampering.Attribute switch
+        {
+            null => planned.Compare(null).First().Subject,
+            "" => planned.Subject,
+            var attribute => $"{attribute} of {planned.Subject}",
+        };
+        string what = $"{tampering.Attribute ?? "removal"} of {planned.Subject}";
+        string said = Check();
+        Assert.True(said.Contains($"{subject}: expected ", StringComparison.Ordinal), $"{what}: CHECK says \"{said}\"");
+
+        // What all share is in use by others too, which then have to be mended as well.
+        CommandResult repaired = Repair(isShared);
+        Assert.True(repaired.ExitCode == 0 && repaired.Error.Length == 0, $"{what}: {repaired}");
+        Bed.Says(repaired.Output, isShared ? "mended       host: " : "mended       testnet/c1/eth0: ", $"{subject}: expected ");
+        said = Check();
+        Assert.True(said.Length == 0, $"{what}: after the repair CHECK says \"{said}\"");
     }
 
     public void Dispose() => _bed.Dispose();

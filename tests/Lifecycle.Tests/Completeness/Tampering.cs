@@ -3,6 +3,7 @@ extern alias plugin;
 using CniIsolator.DataPath;
 using CniIsolator.Testbed;
 using plugin::CniIsolator.KernelState.Objects;
+using plugin::CniIsolator.KernelState.Plans;
 
 namespace CniIsolator.Lifecycle.Tests.Completeness;
 
@@ -17,7 +18,7 @@ internal sealed record Tampering(string? Attribute, Action<Scene> Do, Action<Sce
     private static readonly Dictionary<Type, Func<KernelObject, IEnumerable<Tampering>>> Known = new(
     [
         On<AddressState>(Addresses), On<RouteState>(Routes), On<SysctlState>(Sysctls), On<OffloadState>(Offloads), On<LinkState>(Links), On<VethState>(Veths),
-        On<HookState>(Hooks), On<RootQdiscState>(Roots), On<ClassState>(Classes), On<QueueState>(Queues), On<PlainQueueState>(PlainQueues),
+        On<HookState>(FilterHooks), On<RootQdiscState>(Roots), On<ClassState>(Classes), On<QueueState>(Queues), On<PlainQueueState>(PlainQueues),
         On<FlowQdiscState>(Flows), On<ProgramState>(Programs), On<FilterState>(FilterTampering.Of),
     ]);
 
@@ -44,6 +45,10 @@ internal sealed record Tampering(string? Attribute, Action<Scene> Do, Action<Sce
         HookState { MayExist: true } => [""], // Whichever kind is there does.
         _ => [],
     };
+
+    /// <summary>Of many filters of one sort one is taken for all: that each is looked at is a test of its own.</summary>
+    public static IEnumerable<KernelObject> Sample(Plan plan) =>
+        plan.Objects.DistinctBy(o => o is FilterState filter ? (object)FilterTampering.SortOf(filter) : o.Key);
 
     private static KeyValuePair<Type, Func<KernelObject, IEnumerable<Tampering>>> On<T>(Func<T, IEnumerable<Tampering>> ways)
         where T : KernelObject => KeyValuePair.Create<Type, Func<KernelObject, IEnumerable<Tampering>>>(typeof(T), planned => ways((T)planned));
@@ -101,7 +106,7 @@ internal sealed record Tampering(string? Attribute, Action<Scene> Do, Action<Sce
         yield return Ip(l, "state", $"link set {l.Name} down");
     }
 
-    private static IEnumerable<Tampering> Hooks(HookState h)
+    private static IEnumerable<Tampering> FilterHooks(HookState h)
     {
         string device = NameOf(h.Device);
         yield return Tc(h, null, $"qdisc del dev {device} clsact");
