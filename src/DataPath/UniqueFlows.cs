@@ -24,7 +24,8 @@ public static class UniqueFlows
     /// <summary>What texts call it.</summary>
     public static readonly string Name = $"fq_codel {TcHandle.Format(Qdisc)}";
 
-    private const uint Queues = 1024;
+    /// <summary>How many there are: one for each container, the host's, and that of ARP and ICMP.</summary>
+    public const uint Queues = 1024;
 
     // Other numbers than the demultiplexer's tables, though these are another hook's: one number names one thing.
     private const int ByProtocol = 0x640;

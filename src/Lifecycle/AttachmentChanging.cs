@@ -56,7 +56,7 @@ internal sealed class AttachmentChanging : IDisposable
     public bool Apply()
     {
         var plainQueue = _attachment.Features.PlainQueue;
-        var (inside, hostEnd, entries) = (Ports(_before.Container, _after.Container), Ports(_before.HostEnd, _after.HostEnd), Ports(_before.Entries, _after.Entries));
+        var (inside, hostEnd, entries) = Between(_before, _after);
         Inside(kernel =>
         {
             kernel.Apply(inside.Additions).OrThrow();
@@ -86,7 +86,7 @@ internal sealed class AttachmentChanging : IDisposable
     /// <exception cref="IOException">The kernel refused something on the host.</exception>
     public void Revert()
     {
-        var (inside, hostEnd, entries) = (Ports(_after.Container, _before.Container), Ports(_after.HostEnd, _before.HostEnd), Ports(_after.Entries, _before.Entries));
+        var (inside, hostEnd, entries) = Between(_after, _before);
         TryInside(kernel => kernel.Apply(ThoseMissing(kernel, inside.Additions)).OrThrow());
         if (_setsEgress)
         {
@@ -113,7 +113,11 @@ internal sealed class AttachmentChanging : IDisposable
 
     private static bool ChangesPorts(Attachment attachment) => !attachment.Change!.Claims.SequenceEqual(attachment.Ports.Claims);
 
-    private static Transition Ports(Plan before, Plan after) => Reconciler.Between(before.Only(o => !IsOfLimit(o)), after.Only(o => !IsOfLimit(o)));
+    private static (Transition Inside, Transition HostEnd, Transition Entries) Between(AttachmentPlan before, AttachmentPlan after) =>
+        (Ports(before.Container, after.Container), Ports(before.HostEnd, after.HostEnd), Ports(before.Entries, after.Entries));
+
+    private static Transition Ports(Plan before, Plan after) =>
+        Reconciler.Between(before.Only(o => !IsOfLimit(o)), after.Only(o => !IsOfLimit(o)));
 
     private static bool IsOfLimit(KernelObject planned) => planned is RootQdiscState or ClassState or QueueState or PlainQueueState;
 
@@ -151,7 +155,8 @@ internal sealed class AttachmentChanging : IDisposable
         }
     }
 
-    private static List<Change> ThoseMissing(NamespaceKernel kernel, IReadOnlyList<Change> additions) => [.. additions.Where(c => kernel.Find(c.Object) is null)];
+    private static List<Change> ThoseMissing(NamespaceKernel kernel, IReadOnlyList<Change> additions) =>
+        [.. additions.Where(c => kernel.Find(c.Object) is null)];
 
     private static List<Change> ThoseAsPlanned(NamespaceKernel kernel, IReadOnlyList<Change> removals) =>
         [.. removals.Where(c => kernel.Find(c.Object) is { } found && !c.Object.Compare(found).Any())];

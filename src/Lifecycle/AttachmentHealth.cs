@@ -14,8 +14,9 @@ namespace CniIsolator.Lifecycle;
 public sealed record AttachmentHealth(bool IsHealthy, IReadOnlyList<string> Warnings)
 {
     /// <summary>
-    /// Looks at all of them: what they share is compared whole; of their own, whether namespace, interface and limits are there. One dump of links, one of
-    /// qdiscs, and one for each place of shared filters, however many attachments there are. CHECK looks at everything.
+    /// Looks at all of them: what they share is compared whole; of their own, whether namespace, interface, entries and limits are there. One dump of
+    /// links, one of qdiscs, and one for each hook of shared filters, however many attachments there are; what is on a limit is listed for each device
+    /// that has one. CHECK looks at everything.
     /// </summary>
     public static Dictionary<AttachmentKey, AttachmentHealth> Look(string stateDir, IReadOnlyList<Attachment> attachments)
     {
@@ -117,37 +118,55 @@ internal sealed class HealthLook : IDisposable
     {
         AttachmentCondition.Pathless or AttachmentCondition.Gone when attachment.Rebuilt => null,
         AttachmentCondition.Pathless => $"the namespace {attachment.Namespace.Path} is gone, or another is in its place",
-        AttachmentCondition.Gone => $"the namespace {attachment.Namespace.Path} and the interface {attachment.HostInterface} are gone: gc gives its ports back",
-        AttachmentCondition.Abandoned => $"the process that was to {(attachment.State == AttachmentState.Creating ? "make" : "remove")} it has died: gc clears it away",
+        AttachmentCondition.Gone =>
+            $"the namespace {attachment.Namespace.Path} and the interface {attachment.HostInterface} are gone: gc gives its ports back",
+        AttachmentCondition.Abandoned =>
+            $"the process that was to {(attachment.State == AttachmentState.Creating ? "make" : "remove")} it has died: gc clears it away",
         AttachmentCondition.OfEarlierBoot => "it was made before the machine started: gc gives its ports back",
         _ => null,
     };
 
     private List<Difference> Compare(Attachment attachment)
     {
+        var shared = (attachment.Host, attachment.HostLoopback == HostLoopback.Allow, attachment.Numbers.Flow != 0);
+        var host = new Reconciler(_host!);
+        if (!_shared.TryGetValue(shared, out var differences))
+        {
+            var flows = shared.Item3 ? AttachmentCheck.FlowsOf(_note) : (FlowClassifierParent?)null;
+            var plan = HostPlan.Of(shared.Host, shared.Item2, flows);
+            differences = OrNone(() => host.Diff(plan with { Objects = [new MasterState(shared.Host) { Place = Place.Host }, .. plan.Objects] }));
+            _shared.Add(shared, differences);
+        }
+
+        var own = AttachmentPlan.Of(attachment);
+        return
+        [
+            .. differences, .. OrNone(() => host.Diff(own.HostEnd.Only(IsCheap))), .. OrNone(() => CompareCarrier(attachment)),
+            .. OrNone(() => host.Diff(own.Entries)), .. OrNone(() => CompareInside(attachment, own)),
+        ];
+    }
+
+    /// <summary>Something that has just gone, or may not be looked at, hides nothing that is known of the rest.</summary>
+    private static IReadOnlyList<Difference> OrNone(Func<IReadOnlyList<Difference>> compare)
+    {
         try
         {
-            var shared = (attachment.Host, attachment.HostLoopback == HostLoopback.Allow, attachment.Numbers.Flow != 0);
-            var host = new Reconciler(_host!);
-            if (!_shared.TryGetValue(shared, out var differences))
-            {
-                var flows = shared.Item3 ? AttachmentCheck.FlowsOf(_note) : (FlowClassifierParent?)null;
-                var plan = HostPlan.Of(shared.Host, shared.Item2, flows);
-                differences = host.Diff(plan with { Objects = [new MasterState(shared.Host) { Place = Place.Host }, .. plan.Objects] });
-                _shared.Add(shared, differences);
-            }
-
-            var own = AttachmentPlan.Of(attachment);
-            return [.. differences, .. host.Diff(own.HostEnd.Only(IsCheap)), .. host.Diff(own.Entries), .. CompareInside(attachment, own)];
+            return compare();
         }
         catch (IOException)
         {
-            // The container has just gone, or may not be entered.
             return [];
         }
     }
 
-    private static bool IsCheap(KernelObject planned) => planned is LinkState or HookState or RootQdiscState or ClassState or QueueState or PlainQueueState;
+    /// <summary>A veth that is up has a carrier as soon as its other end is up: so that end is seen without entering its namespace.</summary>
+    private IReadOnlyList<Difference> CompareCarrier(Attachment attachment) =>
+        _host!.FindLink(attachment.HostInterface) is { IsUp: true, HasCarrier: false }
+            ? [new Difference($"carrier of {attachment.HostInterface}", "one", $"none: {attachment.Key.IfName} in the container is down")]
+            : [];
+
+    private static bool IsCheap(KernelObject planned) =>
+        planned is LinkState or HookState or RootQdiscState or ClassState or QueueState or PlainQueueState;
 
     /// <summary>A container is entered only for a limit that is in it.</summary>
     private static IReadOnlyList<Difference> CompareInside(Attachment attachment, AttachmentPlan own)

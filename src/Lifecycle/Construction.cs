@@ -54,7 +54,10 @@ internal sealed class Construction(
 
         // The tables may have been removed behind our back, or a filter of an attachment that nobody remembers may be
         // in the way. Both are put right once, and only after a failure.
-        _foreign = [.. outcome.Refusals.Where(r => r.Errno == Errno.Exists && plan.Entries.Objects.Contains(r.Change.Object)).Select(r => r.Change.Object.Key)];
+        _foreign =
+        [
+            .. outcome.Refusals.Where(r => r.Errno == Errno.Exists && plan.Entries.Objects.Contains(r.Change.Object)).Select(r => r.Change.Object.Key),
+        ];
         EnsureShared();
         ClearStrays(plan);
         new Reconciler(session.Kernel()).Remove([plan.Entries, plan.HostEnd.Only(o => o is not LinkState)]).OrThrow();

@@ -33,7 +33,7 @@ internal sealed class LostRecords(Session session, HostConfiguration host, ILogg
     /// <summary>
     /// Puts records that cannot be read together again from the kernel. One whose interface is gone owns nothing: it is
     /// set aside and reported, once. One that lives and cannot be rebuilt stops every ADD, since its ports are unknown; so does one that an earlier
-    /// release wrote, as long as its container lives.
+    /// release wrote, as long as its container lives: it is left as it is.
     /// </summary>
     /// <returns>How many there are that were set aside earlier and own nothing.</returns>
     /// <exception cref="IsolationException">See above.</exception>
@@ -63,7 +63,8 @@ internal sealed class LostRecords(Session session, HostConfiguration host, ILogg
                 throw new IsolationException(
                     IsolationFault.StoreUnreadable,
                     $"record {record.Path} is unreadable: {record.Reason}",
-                    $"its interface {record.HostInterface} lives, and was made by a release whose kernel objects this one does not know; nothing was changed");
+                    $"its interface {record.HostInterface} lives, and was made by a release whose kernel objects this one does not know; nothing was changed: "
+                    + "drain the host (DEL its containers, with that release where it is at hand)");
             }
 
             var (rebuilt, reason) = Recovery.TryRebuild(session.Host, link, host, session.BootId, session.Self.Netns);

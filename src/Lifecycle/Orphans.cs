@@ -35,6 +35,13 @@ public sealed class Orphans(Session session, bool dryRun, Action<string> tell, A
             : [];
         var content = session.Store.ReadAll();
 
+        if (content.Unreadable.Any(u => u.IsOfOlderVersion && IndexOf(links, u) != 0))
+        {
+            // What an earlier release has made here is not understood, and its container may live.
+            RemoveRecords(alone, content.Unreadable.Where(u => IndexOf(links, u) == 0));
+            return;
+        }
+
         var recorded = content.Attachments.Select(a => a.HostInterface).ToHashSet();
         var unrecorded = links.FindAll(l => IsHostEnd(l) && !recorded.Contains(l.Name));
         var orphans = FindDeserted(unrecorded);

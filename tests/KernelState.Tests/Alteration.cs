@@ -56,6 +56,7 @@ internal sealed record Alteration(string Attribute, KernelObject Wrong)
         On<QueueState>("interval", q => [q with { Queue = q.Queue with { IntervalMicroseconds = 770_000_000 } }]),
         On<PlainQueueState>("", q => [new QueueState(q.Device, q.Index, new FqCodelSettings()) { Place = q.Place, Kind = "pfifo", Handle = 0x0005_0000 }]),
         On<FlowQdiscState>("", f => [f with { Kind = "htb 1:0", Handle = Shaper.Qdisc }, f with { Kind = "fq 0:0", Handle = 0, IsDefault = true }]),
+        On<FlowQdiscState>("queues", f => [f with { Queues = 512 }]),
     ]);
 
     /// <summary>For each attribute of the object at least one. An attribute that nobody has thought of here is a fault of the tests.</summary>

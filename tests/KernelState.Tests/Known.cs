@@ -33,7 +33,7 @@ internal static class Known
     {
         VethState => true,
         LinkState => alteration.Attribute is "kind" or "index",
-        FlowQdiscState => alteration.Wrong is FlowQdiscState { IsDefault: false },
+        FlowQdiscState => alteration.Wrong is FlowQdiscState { IsDefault: false, IsOurs: false },
         _ => false,
     };
 

@@ -85,6 +85,40 @@ public sealed class HealthTests : IDisposable
     }
 
     [Fact]
+    public void A_container_s_end_that_is_down_is_seen_from_the_host()
+    {
+        Namespace container = _bed.Container();
+        Add(container);
+        container.Ip("link set eth0 down");
+        Unhealthy($"carrier of {_bed.HostInterface("c1")}", "eth0 in the container is down");
+    }
+
+    [Fact]
+    public void What_a_dead_process_or_an_earlier_boot_has_left_says_so()
+    {
+        Namespace container = _bed.Container();
+        Add(container);
+        _bed.EditRecord("c1", record => record["state"] = "creating");
+        Told("creating", "the process that was to make it has died");
+        _bed.EditRecord("c1", record => record["state"] = "deleting");
+        Told("deleting", "the process that was to remove it has died");
+        _bed.EditRecord("c1", record =>
+        {
+            record["state"] = "ready";
+            record["madeOn"]!["bootId"] = "00000000-0000-0000-0000-000000000000";
+        });
+        Told("ready, unhealthy", "before the machine started");
+
+        void Told(string state, string warning)
+        {
+            JsonObject listed = _bed.Listed("c1");
+            Assert.False((bool)listed["healthy"]!);
+            Bed.Says(listed["warnings"]!.ToJsonString(), warning);
+            Assert.Equal(state, Column("STATE"));
+        }
+    }
+
+    [Fact]
     public void Others_of_the_host_are_judged_by_themselves()
     {
         Add(_bed.Container());

@@ -56,6 +56,8 @@ public static class Plan
         new("Lifecycle.Tests", 80, 480),
         new("Lifecycle.Tests", 70, 7) { Part = "races", Classes = ["ReapRaceTests", "StressTests", "ParallelTests"] },
         new("Lifecycle.Tests", 70, 80) { Part = "repairs", Classes = ["InterruptedUpdateTests", "RollbackTests", "RepairTests", "HostChangeTests"] },
+        new("Lifecycle.Tests", 25, 21) { Part = "completeness", Classes = ["CompletenessTests"] },
+        new("KernelState.Tests", 15, 376) { Processors = 1 },
         new("DataPath.Tests", 45, 54),
         new("DataPath.Tests", 50, 28) { Part = "rates", Classes = ["LimitTests", "SourcePolicingTests"] },
         new("Exporter.Tests", 50, 62),

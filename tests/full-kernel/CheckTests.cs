@@ -15,11 +15,11 @@ public sealed partial class CheckTests
         container.Place.Tc("qdisc replace dev eth0 parent 1:1 handle 3: pfifo");
         AssertDiffers(site, container, "queue of eth0 in the container: expected fq_codel, found pfifo");
         container.Place.TcBatch("qdisc del dev eth0 parent 1:1 handle 3:", "qdisc add dev eth0 parent 1:1 handle 2: fq_codel target 50ms");
-        AssertDiffers(site, container, "queue of eth0 in the container: expected target 5000 us, interval 100000 us, found target 49999 us");
+        AssertDiffers(site, container, "target of queue of eth0 in the container: expected 5000 us, found 49999 us");
         container.Place.Tc("qdisc replace dev eth0 parent 1:1 handle 2: fq_codel target 5ms");
         site.Check(container);
         site.Host.Tc($"qdisc replace dev {container.HostEnd} parent 1:1 handle 2: fq_codel interval 200ms");
-        AssertDiffers(site, container, $"queue of {container.HostEnd}: expected target 5000 us, interval 100000 us, found target 4999 us, interval 199999 us");
+        AssertDiffers(site, container, $"interval of queue of {container.HostEnd}: expected 100000 us, found 199999 us");
         container.Place.Tc("qdisc del dev eth0 root");
         site.Delete(container);
         site.AssertClean();

@@ -27,7 +27,7 @@ public sealed class FlowRepairTests
         Assert.Equal(106, site.TryCheck(first).ErrorCode);
         CommandResult repaired = site.Plugin.CommandLine("repair", "--all");
         Assert.True(repaired.ExitCode == 0 && repaired.Error.Length == 0, repaired.ToString());
-        Assert.Contains($"mended       testnet/{first.Id}/eth0", repaired.Output, StringComparison.Ordinal);
+        Assert.Contains("mended       host: ", repaired.Output, StringComparison.Ordinal);
         Assert.Equal(qdiscs, Qdiscs(site));
         Assert.Equal(flows, Flows(site));
         Assert.Contains("nothing to repair", site.Plugin.CommandLine("repair", "--all").Require(), StringComparison.Ordinal);

@@ -91,7 +91,8 @@ public sealed record ProgramState(string Device, FilterAttachment At, ProgramRol
     public override IReadOnlyList<ObjectAttribute> Attributes =>
         Tag is null ? [new("kind", Kind)] : [new("kind", Kind), new("program", Tag)];
 
-    public override bool FallsWith(KernelObject other) => other is HookState hook ? hook.Index == At.Index : other is LinkState link && link.Index == At.Index;
+    public override bool FallsWith(KernelObject other) =>
+        other is HookState hook ? hook.Index == At.Index : other is LinkState link && link.Index == At.Index;
 
     internal override void Create(ChangeContext context)
     {

@@ -34,7 +34,9 @@ public sealed record VethState(string Name, int Index) : KernelObject
 
     public override IReadOnlyList<ObjectAttribute> Attributes =>
     [
-        new("kind", Kind), new("index", Index.ToString(CultureInfo.InvariantCulture)), new("index of the far end", HostIndex.ToString(CultureInfo.InvariantCulture)),
+        new("kind", Kind),
+        new("index", Index.ToString(CultureInfo.InvariantCulture)),
+        new("index of the far end", HostIndex.ToString(CultureInfo.InvariantCulture)),
     ];
 
     public override IEnumerable<Difference> Compare(KernelObject? found) =>
@@ -115,7 +117,8 @@ public sealed record LinkState(string Name, int Index) : KernelObject
             ? true
             : throw new IsolationException(IsolationFault.Differs, $"{Name} is another interface than the container's", "remove it, and repair again");
 
-    public override bool FallsWith(KernelObject other) => IsMadeWithVeth && other is VethState veth && veth.Index == Index && Place == Place.Container;
+    public override bool FallsWith(KernelObject other) =>
+        IsMadeWithVeth && other is VethState veth && veth.Index == Index && Place == Place.Container;
 
     /// <summary>The same link, down: while it is, nothing passes it.</summary>
     internal void Close(ChangeContext context) => Links.SetDown(context.Batch, Index, $"take down {Name}");

@@ -243,6 +243,9 @@ public sealed record FlowQdiscState(string Device, int Index, FlowClassifierPare
     /// <summary>Handle of what is there.</summary>
     public uint Handle { get; init; } = UniqueFlows.Qdisc;
 
+    /// <summary>How many queues it has.</summary>
+    public uint Queues { get; init; } = UniqueFlows.Queues;
+
     public override ObjectKey Key => new("flow qdisc", Index);
 
     public override string Subject => $"qdisc of {Device} at {Parent}";
@@ -251,19 +254,20 @@ public sealed record FlowQdiscState(string Device, int Index, FlowClassifierPare
 
     public override bool Needs(int device) => Index == device;
 
-    public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Kind)];
+    public override IReadOnlyList<ObjectAttribute> Attributes =>
+        [new("", Kind), new("queues", Queues.ToString(System.Globalization.CultureInfo.InvariantCulture))];
 
     public bool IsOurs => Handle == UniqueFlows.Qdisc && Kind.StartsWith("fq_codel", StringComparison.Ordinal);
 
     public override IEnumerable<Difference> Compare(KernelObject? found) =>
         found is FlowQdiscState { IsDefault: true } ? base.Compare(null) : base.Compare(found);
 
-    public override bool CanChange(KernelObject found) => found is FlowQdiscState { IsDefault: true } or FlowQdiscState { IsOurs: true }
-        ? true
-        : throw new IsolationException(
+    // The number of queues is for life: one of ours with another one is made anew.
+    public override bool CanChange(KernelObject found) => found is FlowQdiscState { IsDefault: true }
+        || (found is FlowQdiscState { IsOurs: true } ? false : throw new IsolationException(
             IsolationFault.InvalidConfiguration,
             $"{FlowClassifierParent.UniqueFlowKey}: {Device} has a qdisc {((FlowQdiscState)found).Kind} at {Parent} already",
-            $"it is somebody else's and was left as it is; remove it, or name one of its classes as {FlowClassifierParent.Key}");
+            $"it is somebody else's and was left as it is; remove it, or name one of its classes as {FlowClassifierParent.Key}"));
 
     internal override void Create(ChangeContext context) =>
         UniqueFlows.AddQdisc(context.Batch, Index, Parent.Handle, $"add fq_codel to {Device}");

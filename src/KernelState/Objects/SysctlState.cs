@@ -29,7 +29,8 @@ public sealed record SysctlState(string Name, string Value, SysctlWeight Weight)
 
     public override IReadOnlyList<ObjectAttribute> Attributes => [new("", Value)];
 
-    public override IEnumerable<Difference> Compare(KernelObject? found) => found is null || Weight == SysctlWeight.Harmless ? [] : base.Compare(found);
+    public override IEnumerable<Difference> Compare(KernelObject? found) =>
+        found is null || Weight == SysctlWeight.Harmless ? [] : base.Compare(found);
 
     public override bool CanChange(KernelObject found) => true;
 

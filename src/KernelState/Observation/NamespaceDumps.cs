@@ -17,6 +17,7 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
     private readonly Dictionary<string, Link?> _links = [];
     private readonly Dictionary<int, List<LinkAddress>> _addresses = [];
     private readonly Dictionary<int, List<Qdisc>> _qdiscs = [];
+    private readonly Dictionary<int, List<HtbClass>> _classes = [];
     private readonly Dictionary<FilterAttachment, Dictionary<U32Handle, U32Filter>> _filters = [];
     private readonly Dictionary<int, List<Classifier>> _hooks = [];
     private List<DefaultRoute>? _routes;
@@ -37,17 +38,28 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
         _isWhole = true;
     }
 
+    public Link? FindLink(string name)
+    {
+        if (!_links.TryGetValue(name, out var link))
+        {
+            link = _isWhole ? null : Links.Find(connection, name);
+            _links.Add(name, link);
+        }
+
+        return link;
+    }
+
     public KernelObject? Find(KernelObject planned) => planned switch
     {
         VethState veth => FindVeth(veth),
-        LinkState link => LinkOf(link.Name) is { } found ? LinkState.From(place, found) : null,
+        LinkState link => FindLink(link.Name) is { } found ? LinkState.From(place, found) : null,
         AddressState address => FindAddress(address),
         RouteState route => FindRoute(route),
         SysctlState sysctl => Sysctl.Read(sysctl.Name) is { } value ? sysctl with { Value = value } : null,
-        OffloadState offload => LinkOf(offload.Device) is null ? null : offload with { LeavesChecksums = LinkSettings.LeavesChecksums(offload.Device) },
+        OffloadState offload => FindLink(offload.Device) is null ? null : offload with { LeavesChecksums = LinkSettings.LeavesChecksums(offload.Device) },
         HookState hook => FindHook(hook),
         RootQdiscState root => FindRoot(root),
-        ClassState limit => Htb.ListClasses(connection, limit.Index).Find(c => c.Handle == limit.Class.Handle) is { } found ? limit with { Class = found } : null,
+        ClassState limit => ClassesOf(limit.Index).Find(c => c.Handle == limit.Class.Handle) is { } found ? limit with { Class = found } : null,
         QueueState queue => FindQueue(queue.Device, queue.Index),
         PlainQueueState queue => FindQueue(queue.Device, queue.Index),
         FlowQdiscState flows => FindFlows(flows),
@@ -75,7 +87,7 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
         _ => [],
     };
 
-    private VethState? FindVeth(VethState veth) => LinkOf(veth.Name) is not { } link
+    private VethState? FindVeth(VethState veth) => FindLink(veth.Name) is not { } link
         ? null
         : veth with { Kind = link.Kind ?? "", Index = link.Index, HostIndex = link.Kind == "veth" ? link.PeerIndex : 0 };
 
@@ -106,7 +118,7 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
             return null;
         }
 
-        var others = root.Htb is null ? [] : Htb.ListClasses(connection, planned.Index).FindAll(c => c.Handle != Shaper.Class);
+        var others = root.Htb is null ? [] : ClassesOf(planned.Index).FindAll(c => c.Handle != Shaper.Class);
         var filters = root.Htb is null ? [] : U32Filters.ListPriorities(connection, planned.Index, Shaper.Qdisc);
         return planned with
         {
@@ -123,7 +135,7 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
         : null;
 
     private FlowQdiscState? FindFlows(FlowQdiscState planned) => QdiscsOf(planned.Index).Find(q => q.Parent == planned.Parent.Handle) is { } found
-        ? planned with { Kind = $"{found.Kind} {TcHandle.Format(found.Handle)}", Handle = found.Handle, IsDefault = found.IsDefault }
+        ? planned with { Kind = $"{found.Kind} {TcHandle.Format(found.Handle)}", Handle = found.Handle, IsDefault = found.IsDefault, Queues = found.FqCodel?.Flows ?? 0 }
         : null;
 
     private ProgramState? FindProgram(ProgramState planned)
@@ -134,17 +146,6 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
             Kind = string.Join(", ", there.Select(c => c.Kind == "bpf" && !c.IsDirectAction ? "bpf without direct action" : c.Kind)),
             Tag = planned.Tag is null ? null : string.Join(", ", there.Select(c => c.ProgramTag ?? "unknown")),
         };
-    }
-
-    private Link? LinkOf(string name)
-    {
-        if (!_links.TryGetValue(name, out var link))
-        {
-            link = _isWhole ? null : Links.Find(connection, name);
-            _links.Add(name, link);
-        }
-
-        return link;
     }
 
     private List<LinkAddress> AddressesOf(int index) => Once(_addresses, index, i =>
@@ -162,6 +163,8 @@ internal sealed class NamespaceDumps(NetlinkConnection connection, Place place)
     private List<DefaultRoute> Routes() => _routes ??= Netlink.Route.Routes.ListDefaults(connection);
 
     private List<Qdisc> QdiscsOf(int index) => Once(_qdiscs, index, i => _isWhole ? [] : Qdiscs.List(connection, i));
+
+    private List<HtbClass> ClassesOf(int index) => Once(_classes, index, i => Htb.ListClasses(connection, i));
 
     private List<Classifier> HookOf(int index) => Once(_hooks, index, i => Classifiers.List(connection, i, TcHandle.Ingress));
 

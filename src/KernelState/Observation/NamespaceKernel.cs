@@ -3,6 +3,7 @@ using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
 using CniIsolator.Netlink;
 using CniIsolator.Netlink.Protocol;
+using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.KernelState.Observation;
 
@@ -21,6 +22,10 @@ public sealed class NamespaceKernel(NetlinkConnection connection, Place place, i
     public KernelObject? Find(KernelObject planned) => _dumps.Find(planned);
 
     public IReadOnlyList<KernelObject> List(Territory territory) => _dumps.List(territory);
+
+    /// <summary>A link as the kernel shows it, or null.</summary>
+    /// <exception cref="IOException">The kernel does not say.</exception>
+    public Link? FindLink(string name) => _dumps.FindLink(name);
 
     /// <summary>Reads all links and qdiscs at once, for whoever looks at many attachments.</summary>
     public void ReadWhole() => _dumps.ReadWhole();

@@ -127,13 +127,13 @@ public sealed class AttachmentPlan
         List<KernelObject> objects = [.. HostEndSysctls(device), hook];
         if (_attachment.Features.GuardsChecksums)
         {
-            objects.Add(new ProgramState(device, Hooks.Guard(_path.HostEnd), ProgramRole.Guard) { Place = Place.Host, Tag = _tags.Guard, IsOptional = true });
+            objects.Add(Program(device, Hooks.Guard(_path.HostEnd), ProgramRole.Guard, _tags.Guard));
         }
 
         objects.AddRange(Filters(SourcePolicing.OnHostEnd(_path), _ => device, Place.Host));
         if (_attachment.Features.DropsUnmatched)
         {
-            objects.Add(new ProgramState(device, Hooks.Drop(_path.HostEnd), ProgramRole.Drop) { Place = Place.Host, Tag = _tags.Drop, IsOptional = true });
+            objects.Add(Program(device, Hooks.Drop(_path.HostEnd), ProgramRole.Drop, _tags.Drop));
         }
 
         objects.AddRange(Limit(_attachment.Limits.Ingress, _path.HostEnd, device, Place.Host));
@@ -150,6 +150,9 @@ public sealed class AttachmentPlan
             ],
         };
     }
+
+    private static ProgramState Program(string device, FilterAttachment at, ProgramRole role, string? tag) =>
+        new(device, at, role) { Place = Place.Host, Tag = tag, IsOptional = true };
 
     private Plan ComposeEntries()
     {
@@ -207,12 +210,13 @@ public sealed class AttachmentPlan
             yield return Guarding("net/ipv4/conf/lo/route_localnet", "1");
         }
 
-        static SysctlState Guarding(string name, string value) => new(name, value, SysctlWeight.Guards) { Place = Place.Container, IsRequired = true };
+        static SysctlState Guarding(string name, string value) =>
+            new(name, value, SysctlWeight.Guards) { Place = Place.Container, IsRequired = true };
     }
 
     /// <summary>
-    /// The host has no IPv6 ports to share, and drops what a container sends by IPv6. These guard that programs in the container find out at once that
-    /// there is no IPv6, and not by waiting for answers; "default" does for interfaces that come later.
+    /// The host has no IPv6 ports to share, and drops what a container sends by IPv6. These guard that programs in the container find out at once
+    /// that there is no IPv6, and not by waiting for answers; "default" does for interfaces that come later.
     /// </summary>
     private static IEnumerable<SysctlState> WithoutIPv6(IEnumerable<string> devices) => devices.SelectMany(device => (SysctlState[])
     [
@@ -231,8 +235,8 @@ public sealed class AttachmentPlan
         yield return new SysctlState($"net/ipv4/conf/{device}/forwarding", "0", weight) { Place = Place.Host };
         yield return new SysctlState($"net/ipv4/conf/{device}/rp_filter", "1", weight) { Place = Place.Host };
 
-        // Guards that the host never answers a container's ARP request. No setting for all devices reaches it, the kernel takes the larger of both: whoever
-        // changes it means this device.
+        // Guards that the host never answers a container's ARP request. No setting for all devices reaches it, the kernel takes the larger of
+        // both: whoever changes it means this device.
         yield return new SysctlState($"net/ipv4/conf/{device}/arp_ignore", "8", SysctlWeight.Guards) { Place = Place.Host };
         yield return new SysctlState($"net/ipv6/conf/{device}/disable_ipv6", "1", weight) { Place = Place.Host };
         yield return new SysctlState($"net/ipv6/conf/{device}/accept_ra", "0", weight) { Place = Place.Host };

@@ -156,6 +156,11 @@ internal sealed record Tampering(string? Attribute, Action<Scene> Do, Action<Sce
     [
         Tc(f, null, $"qdisc del dev {f.Device} {(f.Parent.IsRoot ? "root" : $"parent {f.Parent}")}"),
         Tc(f, "", $"qdisc del dev {f.Device} {(f.Parent.IsRoot ? "root" : $"parent {f.Parent}")}"),
+        Tc(
+            f,
+            "queues",
+            $"qdisc del dev {f.Device} {(f.Parent.IsRoot ? "root" : $"parent {f.Parent}")}",
+            $"qdisc add dev {f.Device} {(f.Parent.IsRoot ? "root" : $"parent {f.Parent}")} handle 706d: fq_codel flows 512"),
     ];
 
     private static IEnumerable<Tampering> Programs(ProgramState p)
