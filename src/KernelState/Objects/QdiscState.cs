@@ -254,6 +254,8 @@ public sealed record FlowQdiscState(string Device, int Index, FlowClassifierPare
 
     public override bool Needs(int device) => Index == device;
 
+    public override string Description => Kind;
+
     public override IReadOnlyList<ObjectAttribute> Attributes =>
         [new("", Kind), new("queues", Queues.ToString(System.Globalization.CultureInfo.InvariantCulture))];
 
