@@ -117,16 +117,14 @@ internal sealed class AttachmentChanging : IDisposable
         (Ports(before.Container, after.Container), Ports(before.HostEnd, after.HostEnd), Ports(before.Entries, after.Entries));
 
     private static Transition Ports(Plan before, Plan after) =>
-        Reconciler.Between(before.Only(o => !IsOfLimit(o)), after.Only(o => !IsOfLimit(o)));
-
-    private static bool IsOfLimit(KernelObject planned) => planned is RootQdiscState or ClassState or QueueState or PlainQueueState;
+        Reconciler.Between(before.Only(o => !AttachmentPlan.IsOfLimit(o)), after.Only(o => !AttachmentPlan.IsOfLimit(o)));
 
     /// <summary>Gives a device that is in use another limit. What waits behind one that stays goes on waiting.</summary>
     /// <returns>Whether packets wait in a plain queue, as the kernel has no fq_codel.</returns>
     /// <exception cref="NetlinkException">The kernel refused, or another qdisc of somebody else's is there where there was to be none.</exception>
     private static bool SetLimit(NamespaceKernel kernel, Plan before, Plan after)
     {
-        var limit = after.Only(IsOfLimit) with { Territories = [.. after.Territories.OfType<LimitTerritory>()] };
+        var limit = after.Only(AttachmentPlan.IsOfLimit) with { Territories = [.. after.Territories.OfType<LimitTerritory>()] };
         if (limit.Objects.OfType<RootQdiscState>().FirstOrDefault() is { } root
             && !before.Objects.Any(o => o is RootQdiscState)
             && kernel.Find(root) is RootQdiscState { IsOurs: false } stranger)
@@ -173,11 +171,17 @@ internal sealed class AttachmentChanging : IDisposable
         }
     }
 
-    private void Inside(Action<NamespaceKernel> action) => _container?.Run(() =>
+    private void Inside(Action<NamespaceKernel> action)
     {
-        using var connection = NetlinkConnection.Open();
-        action(new NamespaceKernel(connection, Place.Container));
-    });
+        if (_container is not null)
+        {
+            NamespaceKernel.Within(_container, kernel =>
+            {
+                action(kernel);
+                return true;
+            });
+        }
+    }
 
     private static IsolationException Unreachable(Attachment attachment) => new(
         IsolationFault.NamespaceMissing,

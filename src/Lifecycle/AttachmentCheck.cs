@@ -6,7 +6,6 @@ using CniIsolator.KernelState.Objects;
 using CniIsolator.KernelState.Observation;
 using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 
 namespace CniIsolator.Lifecycle;
 
@@ -59,11 +58,7 @@ public sealed class AttachmentCheck
             .. _host.Diff(new Plan([master])),
             .. _host.Diff(plan.HostEnd),
             .. _host.Diff(plan.Entries),
-            .. container.Run(() =>
-            {
-                using var connection = NetlinkConnection.Open();
-                return new Reconciler(new NamespaceKernel(connection, Place.Container)).Diff(plan.Container);
-            }),
+            .. NamespaceKernel.Within(container, kernel => new Reconciler(kernel).Diff(plan.Container)),
         ];
     }
 

@@ -4,7 +4,6 @@ using CniIsolator.KernelState;
 using CniIsolator.KernelState.Objects;
 using CniIsolator.KernelState.Observation;
 using CniIsolator.KernelState.Plans;
-using CniIsolator.Netlink;
 
 namespace CniIsolator.Lifecycle;
 
@@ -166,17 +165,14 @@ internal sealed class HealthLook : IDisposable
             : [];
 
     private static bool IsCheap(KernelObject planned) =>
-        planned is LinkState or HookState or RootQdiscState or ClassState or QueueState or PlainQueueState;
+        planned is LinkState or HookState || AttachmentPlan.IsOfLimit(planned);
 
     /// <summary>A container is entered only for a limit that is in it.</summary>
     private static IReadOnlyList<Difference> CompareInside(Attachment attachment, AttachmentPlan own)
     {
         using var container = attachment.Limits.Egress is null ? null : RecordedNamespace.TryOpen(attachment, attachment.Namespace.Path);
-        return container is null ? [] : container.Run(() =>
-        {
-            using var connection = NetlinkConnection.Open();
-            return new Reconciler(new NamespaceKernel(connection, Place.Container))
-                .Diff(own.Container.Only(o => o is RootQdiscState or ClassState or QueueState or PlainQueueState));
-        });
+        return container is null
+            ? []
+            : NamespaceKernel.Within(container, kernel => new Reconciler(kernel).Diff(own.Container.Only(AttachmentPlan.IsOfLimit)));
     }
 }

@@ -6,7 +6,6 @@ using CniIsolator.KernelState.Objects;
 using CniIsolator.KernelState.Observation;
 using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.Lifecycle;
@@ -113,11 +112,8 @@ public sealed class AttachmentRepair(Session session, HostRepair repaired, Attac
         return hostEnd.LacksQueue || inside.LacksQueue;
     }
 
-    private Outcome Inside(NetworkNamespace container, Func<Reconciler, Outcome> work) => container.Run(() =>
-    {
-        using var connection = NetlinkConnection.Open();
-        return work(new Reconciler(new NamespaceKernel(connection, Place.Container, session.Namespace.Descriptor)));
-    });
+    private Outcome Inside(NetworkNamespace container, Func<Reconciler, Outcome> work) =>
+        NamespaceKernel.Within(container, kernel => work(new Reconciler(kernel)), session.Namespace.Descriptor);
 
     /// <summary>What led to a master that is gone drops, and is of no harm; none can be made anew.</summary>
     private static Plan Tolerating(Plan plan, int missing) => missing == 0 ? plan : plan.Without(missing) with

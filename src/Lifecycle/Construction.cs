@@ -4,7 +4,6 @@ using CniIsolator.KernelState.Objects;
 using CniIsolator.KernelState.Observation;
 using CniIsolator.KernelState.Plans;
 using CniIsolator.Linux;
-using CniIsolator.Netlink;
 using CniIsolator.Netlink.Route;
 
 namespace CniIsolator.Lifecycle;
@@ -30,11 +29,8 @@ internal sealed class Construction(
             ? Neighbours.Find(session.Host, attachment.Host.MasterIndex, InternetAddress.From(gateway))
             : null;
         var plan = AttachmentPlan.Of(attachment, programs.Tags, gatewayMac);
-        var inside = container.Run(() =>
-        {
-            using var connection = NetlinkConnection.Open();
-            return new Reconciler(new NamespaceKernel(connection, Place.Container, session.Namespace.Descriptor)).Apply(plan.Container).OrThrow();
-        });
+        var inside = NamespaceKernel.Within(
+            container, kernel => new Reconciler(kernel).Apply(plan.Container).OrThrow(), session.Namespace.Descriptor);
 
         using var shared = session.HoldSharedState();
         if (first)

@@ -31,7 +31,7 @@ public sealed class HostRepair
             .. session.Store.ReadAll().Attachments
                 .Where(a => a.State == AttachmentState.Ready && session.IsOnThisHost(a) && session.Conditions.HasNamespace(a)),
         ];
-        _shared = [.. _running.GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key)];
+        _shared = Session.AddressesOf(_running);
         if (_running.Count > 0)
         {
             _host = ReadHost(_running[0].Host);

@@ -22,7 +22,8 @@ public sealed class Session : IDisposable
         Store = new AttachmentStore(stateDir);
         Namespace = NetworkNamespace.OpenCurrent();
         Host = NetlinkConnection.Open();
-        Conditions = new Conditions(Host, new HostReference(BootId, Namespace.Identity.ToString()));
+        Self = new HostReference(HostIdentity.BootId, Namespace.Identity.ToString());
+        Conditions = new Conditions(Host, Self);
     }
 
     /// <summary>How long to wait for another process that holds a lock, or that changes the same attachment.</summary>
@@ -35,13 +36,13 @@ public sealed class Session : IDisposable
 
     public NetlinkConnection Host { get; }
 
-    public string BootId { get; } = HostIdentity.BootId;
+    public string BootId => Self.BootId;
 
     /// <summary>How attachments are.</summary>
     public Conditions Conditions { get; }
 
     /// <summary>This boot, and the namespace that the plugin runs in.</summary>
-    public HostReference Self => new(BootId, Namespace.Identity.ToString());
+    public HostReference Self { get; }
 
     /// <summary>
     /// Held shared while entries are put into the shared tables, and exclusively while those tables are taken away.
@@ -119,7 +120,7 @@ public sealed class Session : IDisposable
         }
 
         // New attachments wait for the lock above, not for the store's.
-        if (record.HostNetns == Namespace.Identity.ToString())
+        if (record.HostNetns == Self.Netns)
         {
             HostDataPath.RemoveFlows(Host, record);
             if (!inUse)
@@ -158,10 +159,11 @@ public sealed class Session : IDisposable
 
     /// <summary>The addresses that containers of this host share already, those of most containers first. Read when asked for.</summary>
     public Func<IReadOnlyCollection<IPAddress>> SharedAddresses() => () =>
-    [
-        .. Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && IsOnThisHost(a))
-            .GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key),
-    ];
+        AddressesOf(Store.ReadAll().Attachments.Where(a => a.State == AttachmentState.Ready && IsOnThisHost(a)));
+
+    /// <summary>The addresses that containers have, those of most containers first.</summary>
+    public static IReadOnlyList<IPAddress> AddressesOf(IEnumerable<Attachment> attachments) =>
+        [.. attachments.GroupBy(a => a.Host.Address).OrderByDescending(g => g.Count()).Select(g => g.Key)];
 
     /// <summary>Whether a host end of this name is there, and whose it says that it is.</summary>
     /// <param name="name">The interface.</param>

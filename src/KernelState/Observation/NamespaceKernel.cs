@@ -19,6 +19,16 @@ public sealed class NamespaceKernel(NetlinkConnection connection, Place place, i
 {
     private NamespaceDumps _dumps = new(connection, place);
 
+    /// <summary>Works on a container's kernel, from a thread inside it.</summary>
+    /// <param name="container">Its namespace.</param>
+    /// <param name="work">What to do there.</param>
+    /// <param name="hostNamespace">Descriptor of the host's namespace, for making a veth; -1 where none is made.</param>
+    public static T Within<T>(NetworkNamespace container, Func<NamespaceKernel, T> work, int hostNamespace = -1) => container.Run(() =>
+    {
+        using var connection = NetlinkConnection.Open();
+        return work(new NamespaceKernel(connection, Place.Container, hostNamespace));
+    });
+
     public KernelObject? Find(KernelObject planned) => _dumps.Find(planned);
 
     public IReadOnlyList<KernelObject> List(Territory territory) => _dumps.List(territory);

@@ -51,6 +51,9 @@ public sealed class AttachmentPlan
     public static AttachmentPlan Of(Attachment attachment, AttachmentPath path, ProgramTags tags = default, MacAddress? gatewayMac = null) =>
         new(attachment, path, tags, gatewayMac);
 
+    /// <summary>Whether an object is one of those that make up a limit.</summary>
+    public static bool IsOfLimit(KernelObject planned) => planned is RootQdiscState or ClassState or QueueState or PlainQueueState;
+
     private string IfName => _attachment.Key.IfName;
 
     private string Inside => $"{IfName} in the container";
