@@ -57,6 +57,13 @@ public sealed class StateTests
     }
 
     [Fact]
+    public void A_namespace_is_made_where_the_first_of_ip_does_not_hide_it()
+    {
+        using Namespace made = Namespace.Create("first");
+        Assert.True(Namespace.IsDirectoryMounted);
+    }
+
+    [Fact]
     public void A_disposed_topology_leaves_nothing()
     {
         Topology topology = new(new TopologyOptions { Transit = true });

@@ -24,6 +24,7 @@ public sealed class Namespace : IDisposable
     static Namespace()
     {
         Leftovers.Sweep();
+        MountDirectory();
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {
             foreach (Namespace left in Living.Values)
@@ -32,6 +33,25 @@ public sealed class Namespace : IDisposable
             }
         };
     }
+
+    /// <summary>
+    /// The first `ip netns add` of a boot mounts the directory over itself. Of a namespace that was mounted there before, a second mount stays below,
+    /// out of reach, and its file can never be removed. So `ip` comes first, which also keeps others from doing the same meanwhile.
+    /// </summary>
+    private static void MountDirectory()
+    {
+        if (IsDirectoryMounted)
+        {
+            return;
+        }
+
+        string first = $"{Prefix}{Environment.ProcessId}-0-first";
+        CommandResult.Run("ip", "netns", "add", first).Require();
+        CommandResult.Run("ip", "netns", "del", first).Require();
+    }
+
+    /// <summary>Whether <see cref="Directory"/> is a mount of its own: the fifth field of proc(5)'s mountinfo is where something is mounted.</summary>
+    public static bool IsDirectoryMounted => File.ReadLines("/proc/self/mountinfo").Any(line => line.Split(' ')[4] == Directory);
 
     private Namespace(string name)
     {
