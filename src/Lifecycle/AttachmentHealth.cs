@@ -72,12 +72,7 @@ internal sealed class HealthLook : IDisposable
                 : "a repair was interrupted; the next one ends it");
         }
 
-        if (_session is null)
-        {
-            return new AttachmentHealth(isHealthy, warnings);
-        }
-
-        if (TryFindCondition(attachment) is not { } condition)
+        if (_session is null || TryFindCondition(attachment) is not { } condition)
         {
             return new AttachmentHealth(isHealthy, warnings);
         }
